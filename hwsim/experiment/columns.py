@@ -1,0 +1,123 @@
+"""What every column of a results table means: the one list behind CSV, JSON, report and manual."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Column(NamedTuple):
+    name: str
+    unit: str
+    meaning: str
+
+
+_POINT = (
+    Column("format", "", "word format that the weights are stored in"),
+    Column("variant", "", "the protection, as named in the scenario"),
+)
+
+_PROTECTION = (
+    Column("target", "", "t: the largest stored magnitude of a layer after scaling; empty when unscaled"),
+    Column(
+        "granularity", "", "one scaling constant per `layer` or per output `channel`; empty when unscaled"
+    ),
+    Column("power_of_two", "", "whether the constants are powers of two; empty when unscaled"),
+    Column("divide", "", "where the constants are divided out"),
+    Column("guards", "", "what the reader does to each word, joined by +"),
+)
+
+
+def _with_intervals(name: str, meaning: str) -> tuple[Column, ...]:
+    return (
+        Column(name, "share", meaning),
+        Column(
+            f"{name}_maps_low",
+            "share",
+            f"95 % interval of {name} over fault maps (Student t), lower end; empty for a single map",
+        ),
+        Column(f"{name}_maps_high", "share", "the same, upper end"),
+        Column(
+            f"{name}_images_low",
+            "share",
+            f"95 % interval of {name} over images (Wilson, conservative for a mean over maps), lower end",
+        ),
+        Column(f"{name}_images_high", "share", "the same, upper end"),
+    )
+
+
+ACCURACY = (
+    *_POINT,
+    *_PROTECTION,
+    Column("immune", "", "bits of every word that never flip, joined by +"),
+    Column("ber", "", "bit error rate: the probability that a stored bit flips; 0 is the fault-free run"),
+    Column("fault_maps", "maps", "independent draws of the weak cells that this line averages over"),
+    Column("images", "images", "images classified under each fault map"),
+    *_with_intervals("accuracy", "images whose largest logit is their label's, mean over fault maps"),
+    *_with_intervals(
+        "agreement",
+        "images whose largest logit is the same as the unstored FP32 network's, mean over fault maps",
+    ),
+    Column(
+        "invalid", "share", "images with a NaN among their logits; they count as wrong and as disagreeing"
+    ),
+    Column(
+        "logit_error",
+        "",
+        "mean absolute difference to the FP32 network's logits, over the images whose "
+        "logits are all finite; empty if there are none",
+    ),
+    Column("flips", "bits", "flipped bits, mean over fault maps"),
+    Column("faulty_words", "words", "stored words with at least one flipped bit, mean over fault maps"),
+    Column("flips_sign", "bits", "flips in sign bits; empty for a format without this field"),
+    Column("flips_exponent", "bits", "flips in exponent bits"),
+    Column("flips_integer", "bits", "flips in integer bits"),
+    Column("flips_fraction", "bits", "flips in fraction bits"),
+    Column(
+        "overflows",
+        "values",
+        "activations that left the finite range, in one pass over the images, mean over fault maps",
+    ),
+    Column("overflow_layers", "", "layers where that happened under any fault map, joined by +"),
+    Column("guarded_words", "words", "words read that a guard changed, in one pass, mean over fault maps"),
+    Column("words_read", "words", "words that the datapath reads in one pass over the images"),
+    Column("divisions", "operations", "true divisions by a scaling constant in that pass"),
+    Column(
+        "reciprocal_multiplications",
+        "operations",
+        "multiplications by the reciprocal of a constant in that pass",
+    ),
+    Column(
+        "shifts",
+        "operations",
+        "divisions by a power of two (a shift or an exponent subtraction) in that pass",
+    ),
+    Column("stored_bits", "bits", "bits of faulty memory that the stored parameters take"),
+    Column("constant_bits", "bits", "bits of safe memory that the scaling constants take"),
+    Column("clipped", "words", "weights that saturated when they were stored"),
+)
+
+
+def count_columns() -> tuple[Column, ...]:
+    """The columns of counts.csv: exact integers for one fault-free pass over the images."""
+    from hwsim.datapath.counts import COUNTERS
+
+    return (
+        *_POINT,
+        Column("layer", "", "the layer, or `total`"),
+        Column("images", "images", "images in the pass that was counted"),
+        *(Column(name, "", meaning) for name, meaning in COUNTERS.items()),
+        Column("clipped", "words", "weights of the layer that saturated when they were stored"),
+    )
+
+
+BIT_ERRORS = (
+    *_POINT,
+    Column("target", "", "t: the largest stored magnitude of a layer after scaling; empty when unscaled"),
+    Column("bit", "", "bit position, 0 is the least significant (the paper counts from the other end)"),
+    Column("field", "", "the field of the word that the bit belongs to"),
+    Column("words", "words", "stored words, each with this one bit flipped in turn"),
+    Column("nonfinite", "words", "words that turn into an infinity or NaN; left out of the three errors"),
+    Column("mean_error", "", "mean absolute error of the weight as used, after dividing by the constant"),
+    Column("rms_error", "", "root of the mean square of that error"),
+    Column("max_error", "", "largest absolute error"),
+)

@@ -1,0 +1,217 @@
+"""From a scenario file and `--set` to a Scenario, and from a Scenario to the file saved with its results.
+
+Whatever is wrong becomes one HwsimError that names the key as it is written in the file.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from pydantic import BaseModel, ValidationError
+
+from hwsim.errors import HwsimError, unknown
+from hwsim.experiment.scenario import UNUSED, Scenario, must, nested_model, resolve
+from hwsim.library import library
+
+Place = tuple[str | int, ...]
+
+
+def load_scenario(
+    source: str | Path | Mapping[str, Any] | Scenario, settings: Iterable[str] = ()
+) -> Scenario:
+    """A resolved scenario, with `settings` such as "memory.ber=1e-3" put over what the source says.
+
+    Args:
+        source: a file, the name of a scenario that comes with hwsim, a mapping, or a Scenario.
+        settings: "key=value" with the value in TOML; a value that is not TOML is taken as text.
+
+    Raises:
+        HwsimError: if there is no such file, or anything in it is not as it must be.
+    """
+    if isinstance(source, Scenario):
+        if list(settings):
+            raise HwsimError("Settings cannot be put over a finished Scenario: give its file or a mapping.")
+        return resolve(source)
+    if isinstance(source, Mapping):
+        data, where = dict(source), "the scenario"
+    else:
+        path = find_scenario(source)
+        data, where = {"name": path.stem, **_read(path)}, str(source)
+    for text in settings:
+        data = assign(data, text)
+    try:
+        return resolve(Scenario.model_validate(data))
+    except ValidationError as error:
+        raise _sentence(error, where, data) from None
+
+
+def find_scenario(source: str | Path) -> Path:
+    """The file `source`, or the scenario of that name that comes with hwsim.
+
+    Raises:
+        HwsimError: if there is neither; a bare name gets the nearest one as a suggestion.
+    """
+    path = Path(source)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise HwsimError(f"{path} is a folder: name the scenario file in it.")
+    shipped = scenario_library()
+    if path.name in shipped:
+        return shipped[path.name]
+    if path.suffix == ".toml" and path.stem in shipped and not path.exists():
+        raise HwsimError(
+            f"There is no file {path}; `hwsim run {path.stem}` runs the one that comes with hwsim."
+        )
+    if path.suffix or len(path.parts) > 1:
+        raise HwsimError(
+            f"There is no scenario file {path}; `hwsim scenarios` lists those that come with hwsim."
+        )
+    raise unknown("scenario", str(source), shipped)
+
+
+def scenario_library() -> dict[str, Path]:
+    """The scenarios that come with hwsim: name -> file."""
+    return {path.stem: path for path in sorted(library("scenarios").glob("*.toml"))}
+
+
+def describe(path: Path) -> str:
+    """The first paragraph of a scenario file's header comment, on one line."""
+    words: list[str] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#") or not line.strip("# "):
+            break
+        words.append(line.lstrip("# ").rstrip())
+    return " ".join(words)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise HwsimError(f"{path} is not a TOML file: {error}.") from None
+    except OSError as error:
+        raise HwsimError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def assign(data: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """`data` with one "key=value" put in; an item of a list is chosen by number or by its `name`.
+
+    Raises:
+        HwsimError: if the text has no "=", or the key leads through something that is not a table.
+    """
+    key, equals, value = text.partition("=")
+    key = key.strip()
+    if not equals or not all(key.split(".")):
+        raise HwsimError(f"`--set {text}` is not a setting: write it as key=value, as in memory.ber=1e-3.")
+    if key == "memory.format":
+        key = "memory.formats"
+    if key == "memory.formats" and isinstance(data.get("memory"), Mapping):
+        data = {**data, "memory": {k: v for k, v in data["memory"].items() if k != "format"}}
+    return _put(data, key.split("."), _value(value.strip()), f"--set {text}")
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _put(node: Any, keys: list[str], value: Any, where: str) -> Any:
+    if not keys:
+        return value
+    head, rest = keys[0], keys[1:]
+    if isinstance(node, Mapping):
+        return {**node, head: _put(node.get(head, {}), rest, value, where)}
+    if isinstance(node, list):
+        names = [item.get("name", "") if isinstance(item, Mapping) else "" for item in node]
+        at = names.index(head) if head in names else int(head) if head.isdigit() else len(node)
+        if at >= len(node):
+            raise HwsimError(f"`{where}`: there is no item {head!r} in a list of {len(node)}.")
+        return [*node[:at], _put(node[at], rest, value, where), *node[at + 1 :]]
+    raise HwsimError(f"`{where}`: {node!r} is a value and has no key {head!r}.")
+
+
+def written(place: Place) -> str:
+    """A place in the file as a person writes it: ("memory", "ber", 1) -> "memory.ber[1]"."""
+    text = ""
+    for part in place:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _sentence(error: ValidationError, where: str, data: Mapping[str, Any]) -> HwsimError:
+    """The first thing that is wrong, as one sentence with its place and what would be right."""
+    first = error.errors()[0]
+    place: Place = first["loc"]
+    key = written(place)
+    cause = first.get("ctx", {}).get("error")
+    kind = first["type"]
+    if kind == "extra_forbidden":
+        return unknown(f"key in {where}", key, _keys_beside(place))
+    if kind == "missing":
+        return HwsimError(f"`{key}` is missing in {where}: give {_must(place)}.")
+    if isinstance(cause, HwsimError) or (kind == "value_error" and str(cause) != "not a target"):
+        text = str(cause).rstrip(".")
+        return HwsimError(f"`{key}` in {where}: {text}." if key else f"In {where}: {text}.")
+    return HwsimError(f"`{key}` in {where} is {_shown(first['input'])}: it must be {_must(place)}.")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _model_at(place: Iterable[str | int]) -> type[BaseModel] | None:
+    model: type[BaseModel] | None = Scenario
+    for part in place:
+        if isinstance(part, str) and model is not None:
+            field = model.model_fields.get(part)
+            model = nested_model(field) if field else None
+    return model
+
+
+def _keys_beside(place: Place) -> list[str]:
+    model = _model_at(place[:-1])
+    prefix = written(place[:-1])
+    return [f"{prefix}.{name}" if prefix else name for name in (model.model_fields if model else ())]
+
+
+def _must(place: Place) -> str:
+    names = [part for part in place if isinstance(part, str)]
+    model = _model_at(names[:-1])
+    field = model.model_fields.get(names[-1]) if model and names else None
+    return must(field) if field else "something else"
+
+
+def as_data(scenario: Scenario) -> dict[str, Any]:
+    """A scenario as plain TOML data, without what is absent and what its study does not use."""
+    data = _plain(scenario.model_dump(exclude_none=True))
+    for table, key in UNUSED[scenario.study]:
+        if key is None:
+            data.pop(table, None)
+        else:
+            data[table].pop(key, None)
+    for variant in data["variants"]:
+        if len(variant.get("scaling", {}).get("target", ())) == 1:
+            variant["scaling"]["target"] = variant["scaling"]["target"][0]
+    return data
+
+
+def _plain(value: Any) -> Any:
+    """TOML knows lists, not tuples."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def to_toml(scenario: Scenario) -> str:
+    """The text of a scenario file; loading it gives an equal scenario."""
+    return tomlkit.dumps(as_data(scenario))

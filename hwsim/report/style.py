@@ -1,0 +1,142 @@
+"""How figures look: colours that colour-blind readers can tell apart, plain axes, the same bytes each time."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+BASELINE = "#3c3c3c"
+"""Unprotected and unscaled: always dark grey and dashed."""
+
+# Okabe and Ito's palette ("Color Universal Design", 2008), its yellows darkened so that text in them can be read.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#8A6D00", "#3A9BD0", "#882255", "#6F4E37")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
+QUIET = "#8a8a8a"
+"""Chance levels, reference lines and notes."""
+
+_SETTINGS = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same letters everywhere
+    "font.size": 9.0,
+    "axes.titlesize": 10.0,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#555555",
+    "axes.labelcolor": "#222222",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.7,
+    "xtick.color": "#444444",
+    "ytick.color": "#444444",
+    "lines.linewidth": 1.7,
+    "lines.markersize": 5.0,
+    "svg.hashsalt": "hwsim",
+    "svg.fonttype": "path",
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Figures drawn and saved inside have hwsim's look; the caller's own settings are not touched."""
+    with mpl.rc_context(_SETTINGS):  # type: ignore[arg-type]
+        yield
+
+
+def ramp(n: int) -> list[str]:
+    """`n` colours in order, light to dark, readable on white (from matplotlib's viridis, its yellow end left out)."""
+    from matplotlib.colors import to_hex
+
+    colours = mpl.colormaps["viridis"]
+    return [to_hex(colours(0.82 * (1 - i / max(n - 1, 1)))) for i in range(n)]
+
+
+def save(figure: Figure) -> dict[str, bytes]:
+    """The figure as {"png": ..., "svg": ...}, without dates or version numbers in the files."""
+    files = {}
+    for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=kind, dpi=160, metadata=metadata, facecolor="white")
+        files[kind] = buffer.getvalue()
+    return files
+
+
+def spread(wanted: list[float], gap: float, low: float, high: float) -> list[float]:
+    """Heights near the `wanted` ones, in the same order, at least `gap` apart and within [low, high] if they fit.
+
+    The least-squares solution: neighbours that collide move as one block around their mean.
+    """
+    order = sorted(range(len(wanted)), key=lambda i: wanted[i])
+    gap = min(gap, (high - low) / max(len(wanted) - 1, 1))
+    blocks: list[list[float]] = []  # each: [sum of shifted wishes, members]
+    for rank, i in enumerate(order):
+        blocks.append([wanted[i] - rank * gap, 1])
+        while len(blocks) > 1 and blocks[-2][0] / blocks[-2][1] > blocks[-1][0] / blocks[-1][1]:
+            total, members = blocks.pop()
+            blocks[-1][0] += total
+            blocks[-1][1] += members
+    placed = [0.0] * len(wanted)
+    rank = 0
+    top = high - (len(wanted) - 1) * gap
+    for total, members in blocks:
+        base = min(max(total / members, low), top)
+        for _ in range(int(members)):
+            placed[order[rank]] = base + rank * gap
+            rank += 1
+    return placed
+
+
+class LineEnd(NamedTuple):
+    """The right end of a drawn line, in data units, and how to name it."""
+
+    text: str
+    colour: str
+    marker: str
+    x: float
+    y: float
+
+
+def label_lines(axes: Axes, ends: list[LineEnd]) -> None:
+    """Write each line's name and marker to the right of `axes`, joined to the line's end.
+
+    Heights are moved apart where names would collide.
+    """
+    figure = axes.figure
+    assert isinstance(figure, Figure)
+    figure.draw_without_rendering()
+    line = 1.4 * mpl.rcParams["font.size"] * figure.dpi / 72 / axes.get_window_extent().height
+    gap = line * max((end.text.count("\n") + 1 for end in ends), default=1)
+    to_axes = axes.transData + axes.transAxes.inverted()
+    points = [to_axes.transform((end.x, end.y)) for end in ends]
+    heights = spread([float(point[1]) for point in points], gap, 0.0, 1.0)
+    for end, point, y in zip(ends, points, heights, strict=True):
+        axes.plot(
+            [float(point[0]), 1.07],
+            [float(point[1]), y],
+            transform=axes.transAxes,
+            color=end.colour,
+            linewidth=0.7,
+            alpha=0.6,
+            clip_on=False,
+            zorder=2,
+        )
+        axes.plot(
+            [1.07],
+            [y],
+            transform=axes.transAxes,
+            color=end.colour,
+            marker=end.marker,
+            markersize=4.5,
+            clip_on=False,
+        )
+        axes.text(
+            1.095, y, end.text, transform=axes.transAxes, color=end.colour, va="center", linespacing=1.1
+        )
