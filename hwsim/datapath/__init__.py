@@ -1,1 +1,21 @@
-"""datapath"""
+"""The accelerator: runs a hardened network on words read from memory, dividing the scale out, and counts.
+
+`plan` decides where divisions go, from the scale algebra; `accelerator` executes the plan and counts what it does;
+`counts` holds the counters; `divisions` is the division-cost table of a network.
+"""
+
+from hwsim.datapath.accelerator import Accelerator, Run
+from hwsim.datapath.counts import COUNTERS, Counts
+from hwsim.datapath.divisions import division_table
+from hwsim.datapath.plan import WAYS, Plan, place_divisions
+
+__all__ = [
+    "COUNTERS",
+    "WAYS",
+    "Accelerator",
+    "Counts",
+    "Plan",
+    "Run",
+    "division_table",
+    "place_divisions",
+]

@@ -1,0 +1,81 @@
+"""Counters: exact integers, one row a layer, incremented by the run that produced the logits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+
+COUNTERS = {
+    "words_read": "words that the datapath reads from the faulty memory",
+    "guarded_words": "words read that a guard changed",
+    "macs": "multiply-accumulates of convolutions and matrix products",
+    "additions": "additions outside the MAC array: biases, BatchNorm offsets, sums of tensors",
+    "multiplications": "multiplications outside the MAC array: BatchNorm factors, products of tensors",
+    "divisions": "true divisions by a scaling constant",
+    "reciprocal_multiplications": "multiplications by the reciprocal of a scaling constant",
+    "shifts": "divisions by a power of two: shifts or exponent subtractions",
+    "alignments": "elements rescaled so that the inputs of a sum or concatenation have one scale",
+    "nonfinite": "NaN or infinite values that the layer put out",
+}
+"""Every counter and its meaning; the unit is operations (or words, or values)."""
+
+
+@dataclass
+class LayerCounts:
+    """What one layer did. See `COUNTERS` for the meaning of each."""
+
+    words_read: int = 0
+    guarded_words: int = 0
+    macs: int = 0
+    additions: int = 0
+    multiplications: int = 0
+    divisions: int = 0
+    reciprocal_multiplications: int = 0
+    shifts: int = 0
+    alignments: int = 0
+    nonfinite: int = 0
+
+    def __add__(self, other: LayerCounts) -> LayerCounts:
+        return LayerCounts(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+
+    def as_dict(self) -> dict[str, int]:
+        """Counter name -> count."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+class Counts(Mapping[str, LayerCounts]):
+    """The counts of one run: layer name -> `LayerCounts`, in order of execution, and their `total`."""
+
+    def __init__(self) -> None:
+        self._layers: dict[str, LayerCounts] = {}
+
+    def layer(self, name: str) -> LayerCounts:
+        """The counters of a layer, made at first use, to be incremented."""
+        return self._layers.setdefault(name, LayerCounts())
+
+    def __getitem__(self, name: str) -> LayerCounts:
+        return self._layers[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._layers)
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    @property
+    def total(self) -> LayerCounts:
+        """The sum over all layers."""
+        return sum(self._layers.values(), LayerCounts())
+
+    def __str__(self) -> str:
+        shown = [name for name in COUNTERS if getattr(self.total, name)]
+        if not shown:
+            return "nothing counted"
+        rows = [(name, self[name].as_dict()) for name in self] + [("total", self.total.as_dict())]
+        widths = {c: max(len(c), *(len(f"{row[c]:,}") for _, row in rows)) for c in shown}
+        first = max(len(name) for name, _ in rows)
+        lines = [" " * first + "".join(f"  {c:>{widths[c]}}" for c in shown)]
+        lines += [f"{name:<{first}}" + "".join(f"  {row[c]:>{widths[c]},}" for c in shown) for name, row in rows]
+        return "\n".join(lines)
+
+    __repr__ = __str__

@@ -1,0 +1,107 @@
+"""The read port: words from memory -> what the datapath computes with.
+
+All words are decoded (and, with `per_weight`, divided) once, when the port is made. Faults then change the faulty
+words only; the sound values are put back exactly when the faults are taken away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hwsim.datapath.counts import Counts
+from hwsim.datapath.plan import Plan
+from hwsim.hardening import Guards, Hardened
+from hwsim.hardening.scaling import quotient
+from hwsim.network import Affine, Linear, Network
+
+if TYPE_CHECKING:
+    from hwsim.memory import Faults
+
+
+class ReadPort:
+    """The network's parameters as the datapath sees them.
+
+    Attributes:
+        tensors: parameter name -> FP32 tensor; convolution weights have channels-last memory, as the images have.
+
+    Raises:
+        HwsimError: if a guard would change a word as stored.
+    """
+
+    def __init__(self, network: Network, hardened: Hardened, plan: Plan, guards: Guards, divider: str) -> None:
+        self._hardened, self._guards, self._divider = hardened, guards, divider
+        self._divided = {
+            name
+            for name, constants in hardened.constants.items()
+            if not constants.all_one and (plan.divide_words or name in network.biases)
+        }
+        self._reader = {
+            op.weight if isinstance(op, Linear) else op.addend: op.layer or op.name
+            for op in reversed(network.operations)
+            if isinstance(op, (Linear, Affine))
+        }
+        self._limits: dict[str, float] = {}
+        self._memory: dict[str, NDArray[np.float32]] = {}
+        self.tensors: dict[str, Tensor] = {}
+        for name, parameter in network.parameters.items():
+            self.tensors[name] = self._load(name, parameter)
+
+    def divides(self, name: str) -> bool:
+        """Whether the words of a stored parameter are divided when read: weights with `per_weight`, biases always."""
+        return name in self._divided
+
+    def _load(self, name: str, parameter: Tensor) -> Tensor:
+        words = self._hardened.words.get(name)
+        if words is None:
+            tensor = parameter.detach().to("cpu", torch.float32, copy=True)
+            return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
+        self._guards.check(name, words, self._hardened.format)
+        values = self._hardened.format.decode(words)
+        self._limits[name] = float(np.abs(values).max(initial=0.0))
+        if self.divides(name):
+            values = quotient(values, self._hardened.constants[name].spread(words.shape), self._divider)
+        if values.ndim == 4:
+            values = values.transpose(0, 2, 3, 1)
+        values = np.ascontiguousarray(values)
+        self._memory[name] = values.reshape(-1)
+        tensor = torch.from_numpy(values)
+        return tensor.permute(0, 3, 1, 2) if tensor.dim() == 4 else tensor
+
+    @contextmanager
+    def reading(self, faults: Faults | None, counts: Counts) -> Iterator[None]:
+        """The faulty words in place of the sound ones, for as long as the context lasts."""
+        undo = []
+        try:
+            for region, index, _, after in faults.by_region() if faults is not None else ():
+                name, shape = region.name, tuple(region.shape)
+                values, guarded = self._guards.read(after, self._limits[name], self._hardened.format)
+                if guarded:
+                    counts.layer(self._reader[name]).guarded_words += guarded
+                if self.divides(name):
+                    values = quotient(values, self._hardened.constants[name].at(index, shape), self._divider)
+                memory, where = self._memory[name], _channels_last(index, shape)
+                undo.append((memory, where, memory[where]))
+                memory[where] = values
+            yield
+        finally:
+            for memory, where, sound in undo:
+                memory[where] = sound
+
+
+def _channels_last(index: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Where elements with these row-major indices lie in memory: channels last if there are four axes."""
+    if len(shape) != 4:
+        return index
+    pixels = shape[2] * shape[3]
+    if pixels == 1:
+        return index
+    outer, rest = np.divmod(index, shape[1] * pixels)
+    channel, pixel = np.divmod(rest, pixels)
+    return (outer * pixels + pixel) * shape[1] + channel

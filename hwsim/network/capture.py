@@ -1,0 +1,260 @@
+"""From an `nn.Module` to a `Network`, through `torch.export` with a dynamic batch."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hwsim.errors import HwsimError
+from hwsim.network.graph import (
+    ATEN,
+    Affine,
+    Call,
+    Input,
+    Linear,
+    Network,
+    Operation,
+    Parameter,
+    Ref,
+    leaves,
+    substitute,
+)
+
+_LINEAR = {  # ATen operation -> axis of the output channels in its result
+    ATEN.conv1d.default: 1,
+    ATEN.conv2d.default: 1,
+    ATEN.conv3d.default: 1,
+    ATEN.conv1d.padding: 1,
+    ATEN.conv2d.padding: 1,
+    ATEN.conv3d.padding: 1,
+    ATEN.linear.default: -1,
+}
+_IDENTITY = {ATEN.dropout.default, ATEN.feature_dropout.default, ATEN.alias.default, ATEN.detach.default}
+
+
+def capture(module: Any, example: Tensor) -> Network:
+    """The graph of `module`, to be executed by a datapath.
+
+    Args:
+        module: an `nn.Module`, or an object with one as its `.module`. It is put in evaluation mode.
+        example: images of the shape that it takes, (N, C, H, W) or whatever it wants after the batch; the
+            values do not matter. The graph works for any N.
+
+    Raises:
+        HwsimError: if torch.export cannot follow the module (control flow or shapes that depend on data), or if
+            it does not take one tensor and return one tensor.
+    """
+    if not isinstance(module, nn.Module):
+        module = module.module
+    if not isinstance(example, Tensor) or example.dim() < 2:
+        raise HwsimError("capture needs an example batch of images: a tensor with the batch as its first axis.")
+    if not example.is_floating_point():
+        raise HwsimError(f"capture needs real-valued images, not {example.dtype}: convert them to float32 first.")
+    name = type(module).__name__
+    module = module.eval()
+    example = example[:1].expand(2, *example.shape[1:]).contiguous()
+    try:
+        with torch.no_grad():
+            dynamic = ({0: torch.export.Dim("batch", min=1)},)
+            program = torch.export.export(module, (example,), dynamic_shapes=dynamic)
+    except Exception as error:  # torch.export raises many unrelated types, all meaning "cannot be followed"
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise HwsimError(f"{name} cannot be captured by torch.export: {reason}") from error
+    return _Lowering(program, tuple(example.shape[1:])).network(name)
+
+
+def _overwrites(target: Any) -> bool:
+    return isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable
+
+
+def _functional(target: Any) -> Any:
+    """The form of an operation that returns its result instead of overwriting its input: `relu_` -> `relu`.
+
+    `view` becomes `reshape`, which also works for the memory layout that a datapath chooses.
+    """
+    if target == ATEN.view.default:
+        return ATEN.reshape.default
+    if not _overwrites(target):
+        return target
+    packet = getattr(ATEN, target._schema.name.removeprefix("aten::").rstrip("_"), None)
+    overload = target._overloadname
+    if packet is None or overload not in packet.overloads():
+        raise HwsimError(f"{target} overwrites its input and has no functional form: use one that returns its result.")
+    return getattr(packet, overload)
+
+
+class _Lowering:
+    """One pass over an exported graph; `alias` says which of our values stands for a node of it."""
+
+    def __init__(self, program: torch.export.ExportedProgram, shape: tuple[int, ...]) -> None:
+        self.program = program
+        self.shape = shape
+        self.parameters: dict[str, Tensor] = {}
+        self.biases: set[str] = set()
+        self.operations: list[Operation] = []
+        self.alias: dict[str, Ref | Parameter] = {}
+        self.views: dict[str, str] = {}  # a view -> the value whose storage it shares
+
+    def network(self, module_name: str) -> Network:
+        images = self._bind_inputs(module_name)
+        output: Any = None
+        for node in self.program.graph.nodes:
+            if node.op == "call_function":
+                self._lower(node)
+            elif node.op == "output":
+                output = self._values(node.args[0])
+        results = list(leaves(output))
+        if len(results) != 1 or not isinstance(results[0], Ref):
+            raise HwsimError(f"{module_name} returns {len(results)} tensors: a classifier returns one, the logits.")
+        return _drop_unread(
+            Network(
+                tuple(self.operations),
+                self.parameters,
+                Input(images, self.shape),
+                results[0].name,
+                frozenset(self.biases),
+            )
+        )
+
+    def _bind_inputs(self, module_name: str) -> str:
+        state = {**dict(self.program.state_dict), **dict(self.program.constants)}
+        images = []
+        for spec in self.program.graph_signature.input_specs:
+            if spec.target is None:
+                images.append(spec.arg.name)
+                self.alias[spec.arg.name] = Ref(spec.arg.name)
+                continue
+            tensor = state[spec.target]
+            self.parameters[spec.target] = tensor.detach()
+            self.alias[spec.arg.name] = Parameter(spec.target)
+        if len(images) != 1:
+            raise HwsimError(f"{module_name} takes {len(images)} inputs: a classifier takes one, the images.")
+        return images[0]
+
+    def _values(self, tree: Any) -> Any:
+        return substitute(tree, lambda leaf: self.alias[leaf.name] if isinstance(leaf, torch.fx.Node) else leaf)
+
+    def _lower(self, node: torch.fx.Node) -> None:
+        target = _functional(node.target)
+        args = self._values(tuple(node.args))
+        if target in _IDENTITY or (target == ATEN.contiguous.default and isinstance(args[0], Ref)):
+            self.alias[node.name] = args[0]
+        elif target in _LINEAR and isinstance(args[1], Parameter):
+            self._linear(node, target, args)
+        elif target == ATEN.batch_norm.default and all(isinstance(a, Parameter) for a in args[3:5]):
+            self._batch_norm(node, args)
+        elif target in (ATEN.relu6.default, ATEN.hardtanh.default):
+            bounds = (0.0, 6.0) if target == ATEN.relu6.default else (*args[1:], *(-1.0, 1.0)[len(args) - 1 :])
+            self._emit(node, Call(node.name, _module_path(node), ATEN.hardtanh.default, (args[0], *bounds)))
+        else:
+            kwargs = {key: self._values(value) for key, value in node.kwargs.items()}
+            self._emit(node, Call(node.name, _module_path(node), target, args, kwargs))
+        if _overwrites(node.target):
+            self._rebind(node)
+
+    def _emit(self, node: torch.fx.Node, op: Operation) -> None:
+        self.operations.append(op)
+        self.alias[node.name] = Ref(op.name)
+        if isinstance(op, Call) and _is_view(op.target) and op.inputs:
+            self.views[op.name] = self.views.get(op.inputs[0], op.inputs[0])
+
+    def _rebind(self, node: torch.fx.Node) -> None:
+        """After an in-place operation, the overwritten tensor's name means the result.
+
+        A view of the overwritten storage that is read later would have to see the change too; networks do not do
+        this, and guessing would be wrong in silence.
+        """
+        first = node.args[0]
+        assert isinstance(first, torch.fx.Node)
+        overwritten = self.alias[first.name]
+        storage = self.views.get(overwritten.name, overwritten.name)
+        for other in list(self.alias):
+            value = self.alias[other]
+            if other == node.name or not isinstance(value, Ref):
+                continue
+            if value == overwritten:
+                self.alias[other] = self.alias[node.name]
+            elif self.views.get(value.name, value.name) == storage and _read_after(node, other):
+                raise HwsimError(
+                    f"{node.target} in {_module_path(node) or 'the network'} overwrites a tensor of which another view is "
+                    "read later: use the form that returns its result."
+                )
+
+    def _linear(self, node: torch.fx.Node, target: Any, args: tuple[Any, ...]) -> None:
+        images, weight, *rest = args
+        bias, options = (rest[0], tuple(rest[1:])) if rest else (None, ())
+        axis, layer = _LINEAR[target], _module_path(node)
+        self._emit(node, Linear(node.name, layer, target, images, weight.name, options, axis))
+        if bias is not None:
+            self.biases.add(bias.name)
+            name = f"{node.name}_bias"
+            self._emit(node, Affine(name, layer, ATEN.add.Tensor, Ref(node.name), None, bias.name, axis))
+
+    def _batch_norm(self, node: torch.fx.Node, args: tuple[Any, ...]) -> None:
+        """gamma (x - mean) / sqrt(variance + eps) + beta as one multiply-add, computed in double precision."""
+        images, gamma, beta, mean, variance, _, _, eps, *_ = args
+        number = {p.name: self.parameters[p.name].double() for p in (gamma, beta, mean, variance) if p is not None}
+        multiplier = (number[variance.name] + eps).rsqrt()
+        if gamma is not None:
+            multiplier = multiplier * number[gamma.name]
+        addend = -number[mean.name] * multiplier
+        if beta is not None:
+            addend = addend + number[beta.name]
+        layer = _module_path(node)
+        names = (f"{layer or node.name}.multiplier", f"{layer or node.name}.addend")
+        for name, value in zip(names, (multiplier, addend), strict=True):
+            self.parameters[name] = value.to(self.parameters[mean.name].dtype)
+        self._emit(node, Affine(node.name, layer, node.target, images, *names))
+
+
+def _drop_unread(network: Network) -> Network:
+    """Without operations and parameters that nothing reads (sizes that export asked for, BatchNorm's own statistics)."""
+    read = {network.output}
+    kept: list[Operation] = []
+    parameters: set[str] = set()
+    for op in reversed(network.operations):
+        if op.name not in read:
+            continue
+        kept.append(op)
+        read.update(op.inputs)
+        if isinstance(op, Linear):
+            parameters.add(op.weight)
+        elif isinstance(op, Affine):
+            parameters.update(name for name in (op.multiplier, op.addend) if name)
+        elif isinstance(op, Call):
+            found = leaves((op.args, tuple(op.kwargs.values())))
+            parameters.update(leaf.name for leaf in found if isinstance(leaf, Parameter))
+    return Network(
+        tuple(reversed(kept)),
+        {name: tensor for name, tensor in network.parameters.items() if name in parameters},
+        network.input,
+        network.output,
+        network.biases & parameters,
+    )
+
+
+def _is_view(target: Callable[..., Any]) -> bool:
+    schema = getattr(target, "_schema", None)
+    return target is operator.getitem or (schema is not None and any(a.alias_info for a in schema.arguments))
+
+
+def _read_after(node: torch.fx.Node, name: str) -> bool:
+    later = node.next
+    while later.op != "root":
+        if any(argument.name == name for argument in later.all_input_nodes):
+            return True
+        later = later.next
+    return False
+
+
+def _module_path(node: torch.fx.Node) -> str:
+    """Where in the module tree the operation stands: "layer1.0.conv1"; empty at the top."""
+    stack = node.meta.get("nn_module_stack")
+    if not stack:
+        return ""
+    path, _ = list(stack.values())[-1]
+    return str(path)

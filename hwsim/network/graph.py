@@ -1,0 +1,212 @@
+"""The graph that a datapath executes: three kinds of operation and what connects them.
+
+A `Linear` is what the MAC array does (convolution or matrix product with stored weights, without bias); an
+`Affine` is the per-channel multiply-add behind it (a bias, or an unfolded BatchNorm); a `Call` is any other
+tensor operation. Splitting the bias from the accumulation makes the places visible where a scale can be divided
+out or absorbed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Ref:
+    """The value of an earlier operation, or of the input, by name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A tensor that belongs to the network, by its name in `Network.parameters`."""
+
+    name: str
+
+
+Target = Any  # torch.ops.aten overload, or a Python operator on sizes
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What all operations have: a unique name, the module path it came from, and its ATen operation."""
+
+    name: str
+    layer: str
+    target: Target
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the values that it reads, in order."""
+        raise AssertionError("every kind of operation says what it reads")
+
+
+@dataclass(frozen=True)
+class Linear(Operation):
+    """`y = W x`: a convolution or matrix product with a stored weight tensor; output channels are W's axis 0.
+
+    `options` are the ATen arguments after (input, weight, bias): stride, padding, dilation, groups.
+    """
+
+    input: Ref
+    weight: str
+    options: tuple[Any, ...] = ()
+    channel_axis: int = 1
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.input.name,)
+
+
+@dataclass(frozen=True)
+class Affine(Operation):
+    """`y = multiplier * x + addend`, one number a channel; either may be absent (None)."""
+
+    input: Ref
+    multiplier: str | None
+    addend: str | None
+    channel_axis: int = 1
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.input.name,)
+
+
+@dataclass(frozen=True)
+class Call(Operation):
+    """Any other operation, by its ATen arguments with `Ref` and `Parameter` in place of tensors."""
+
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(ref.name for ref in leaves((self.args, tuple(self.kwargs.values()))) if isinstance(ref, Ref))
+
+
+@dataclass(frozen=True)
+class Input:
+    """The images: shape of one of them, without the batch."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+def leaves(tree: Any) -> Iterator[Any]:
+    """What nested tuples and lists hold."""
+    if isinstance(tree, (tuple, list)):
+        for branch in tree:
+            yield from leaves(branch)
+    else:
+        yield tree
+
+
+def substitute(tree: Any, value_of: Any) -> Any:
+    """The same nesting with `value_of(leaf)` in place of every leaf."""
+    if isinstance(tree, (tuple, list)):
+        return type(tree)(substitute(branch, value_of) for branch in tree)
+    return value_of(tree)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A captured network: operations in order of execution, and the tensors that belong to it.
+
+    `biases` names the parameters that are biases of linear layers: they can be stored in faulty memory too.
+    """
+
+    operations: tuple[Operation, ...]
+    parameters: Mapping[str, Tensor]
+    input: Input
+    output: str
+    biases: frozenset[str] = frozenset()
+
+    @cached_property
+    def layers(self) -> tuple[Linear, ...]:
+        """The linear operations, whose weights are stored in memory and scaled."""
+        return tuple(op for op in self.operations if isinstance(op, Linear))
+
+    @cached_property
+    def weights(self) -> dict[str, Tensor]:
+        """The weight tensors of all layers by parameter name, each once."""
+        return {layer.weight: self.parameters[layer.weight] for layer in self.layers}
+
+    @cached_property
+    def users(self) -> dict[str, tuple[Operation, ...]]:
+        """For every value, the operations that read it."""
+        found: dict[str, list[Operation]] = {self.input.name: [], **{op.name: [] for op in self.operations}}
+        for op in self.operations:
+            for name in dict.fromkeys(op.inputs):
+                found[name].append(op)
+        return {name: tuple(ops) for name, ops in found.items()}
+
+    def sole_affine_after(self, op: Linear) -> Affine | None:
+        """The multiply-add behind `op`, if it is the only reader of `op`'s result."""
+        users = self.users[op.name]
+        if len(users) == 1 and isinstance(users[0], Affine) and op.name != self.output:
+            return users[0]
+        return None
+
+    def fold_batchnorm(self) -> Network:
+        """The same function with every multiplier behind a linear layer multiplied into its weights.
+
+        Weights shared between layers stay as they are. The products are computed in double precision.
+        """
+        parameters = dict(self.parameters)
+        shared = {w for w in self.weights if sum(layer.weight == w for layer in self.layers) > 1}
+        folded: dict[str, Affine | None] = {}
+        for layer in self.layers:
+            affine = self.sole_affine_after(layer)
+            if affine is None or affine.multiplier is None or layer.weight in shared:
+                continue
+            weight = parameters[layer.weight]
+            factor = parameters[affine.multiplier].double().reshape(-1, *[1] * (weight.dim() - 1))
+            parameters[layer.weight] = (weight.double() * factor).to(weight.dtype)
+            folded[affine.name] = replace(affine, multiplier=None)
+        operations = tuple(folded.get(op.name) or op for op in self.operations)
+        return replace(self, operations=operations, parameters=parameters, biases=self._biases(operations))
+
+    def _biases(self, operations: tuple[Operation, ...]) -> frozenset[str]:
+        """Addends directly behind a linear layer, when no multiplier stands in between."""
+        linear = {op.name for op in operations if isinstance(op, Linear)}
+        return frozenset(
+            op.addend
+            for op in operations
+            if isinstance(op, Affine) and op.addend and op.multiplier is None and op.input.name in linear
+        )
+
+    def __str__(self) -> str:
+        lines = [f"Network: {len(self.operations)} operations, input {tuple(self.input.shape)}"]
+        for op in self.operations:
+            kind = type(op).__name__.lower() if not isinstance(op, Call) else str(op.target).removeprefix("aten.")
+            detail = ""
+            if isinstance(op, Linear):
+                detail = f"{op.weight} {tuple(self.parameters[op.weight].shape)}"
+            elif isinstance(op, Affine):
+                detail = " ".join(n for n in (op.multiplier, op.addend) if n)
+            lines.append(f"  {op.name:<28} {kind:<28} <- {', '.join(op.inputs):<28} {detail}")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def channels(parameter: Tensor, axis: int, dim: int) -> Tensor:
+    """A vector of one number a channel, shaped to broadcast along `axis` of a tensor with `dim` axes."""
+    shape = [1] * dim
+    shape[axis if axis >= 0 else dim + axis] = -1
+    return parameter.reshape(shape)
+
+
+def count_macs(layer: Linear, weight: Tensor, output: Tensor) -> int:
+    """Multiply-accumulates of one linear layer: every output sums one product for each weight of its channel."""
+    return output.numel() * (weight.numel() // weight.shape[0])
+
+
+ATEN = torch.ops.aten
