@@ -14,13 +14,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from hwsim.datapath.arithmetic import count_nonfinite, divide_by_constants, divide_by_scale, multiply_by_scale
+from hwsim.datapath.arithmetic import (
+    count_nonfinite,
+    divide_by_constants,
+    divide_by_scale,
+    multiply_by_scale,
+    rescale,
+)
 from hwsim.datapath.counts import Counts, LayerCounts
 from hwsim.datapath.plan import Plan, place_divisions, rescaled_arguments
 from hwsim.datapath.port import ReadPort
 from hwsim.errors import HwsimError, unknown
 from hwsim.hardening import Guards, Hardened
-from hwsim.hardening.scaling import reciprocal
+from hwsim.hardening.scaling import to_significand
 from hwsim.network import Affine, Call, Linear, Network, Operation, Ref, Scale
 from hwsim.network.graph import ATEN, Parameter, channels, count_macs, substitute
 
@@ -116,9 +122,7 @@ class Accelerator:
         bias_multiplier: bool = True,
     ) -> None:
         if batch < 1:
-            raise HwsimError(
-                f"Datapath batch {batch} is not positive: at least one image shares a read of the weights."
-            )
+            raise HwsimError(f"Datapath batch {batch} is not positive: at least one image needs a read of the weights.")
         if divider not in DIVIDERS:
             raise unknown("divider", divider, DIVIDERS)
         if hardened.network is not network:
@@ -232,19 +236,20 @@ class Accelerator:
         factor = self.plan.premultiply.get(op.name)
         if factor is None:
             return addend  # the port's own tensor: a stored bias changes with the faults
-        return (
-            addend.double() * (float(factor) if isinstance(factor, Scale) else torch.from_numpy(factor.values))
-        ).float()
+        number = float(factor) if isinstance(factor, Scale) else torch.from_numpy(factor.values)
+        return (addend.double() * number).float()
 
     def _multiplier(self, op: Affine) -> Tensor | None:
-        """The factor of a multiply-add, with the constant that it absorbs divided out beforehand."""
-        multiplier = self._port.tensors[op.multiplier] if op.multiplier else None
+        """The factor of a multiply-add as doubles, with the constant that it absorbs divided out beforehand.
+
+        Like the constants, a factor is kept as a significand of 24 bits and an exponent.
+        """
+        multiplier = self._port.tensors[op.multiplier].double() if op.multiplier else None
         constants = self.plan.absorb.get(op.name)
         if constants is None:
             return multiplier
-        if multiplier is None:
-            return torch.from_numpy(reciprocal(constants.values)).float()
-        return (multiplier.double() / torch.from_numpy(constants.values)).float()
+        factor = 1.0 if multiplier is None else multiplier.numpy()
+        return torch.from_numpy(to_significand(factor / constants.values))
 
     def _affine(self, op: Affine) -> Step:
         source = self._sources.get(op.input.name)
@@ -266,7 +271,7 @@ class Accelerator:
                 return x
             y = x if overwrite else x.clone(memory_format=torch.preserve_format)
             if multiplier is not None:
-                y.mul_(channels(multiplier, op.channel_axis, y.dim()))
+                rescale(y, multiplier, op.channel_axis, torch.Tensor.mul_)
             if addend is not None:
                 y.add_(channels(addend, op.channel_axis, y.dim()))
             layer.nonfinite += count_nonfinite(y)

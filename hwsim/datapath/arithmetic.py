@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -19,9 +21,9 @@ def divide_by_constants(y: Tensor, constants: Constants, axis: int, divider: str
     values = constants.values
     if divider == "reciprocal" and not constants.powers_of_two:
         factors = torch.from_numpy(reciprocal(values))
-        return _rescale(y, factors if constants.per_channel else factors.item(), axis, torch.Tensor.mul_)
+        return rescale(y, factors if constants.per_channel else factors.item(), axis, torch.Tensor.mul_)
     divisor = torch.from_numpy(values) if constants.per_channel else float(values[0])
-    return _rescale(y, divisor, axis, torch.Tensor.div_)
+    return rescale(y, divisor, axis, torch.Tensor.div_)
 
 
 def divide_by_scale(y: Tensor, scale: Scale, divider: str) -> Tensor:
@@ -37,13 +39,21 @@ def multiply_by_scale(y: Tensor, scale: Scale) -> Tensor:
     return (y.double() * significand * 2.0**scale.exponent).float()
 
 
-def _rescale(y: Tensor, number: Tensor | float, axis: int, operation: object) -> Tensor:
-    """`operation(y, number)` rounded once to FP32, also where the number is no normal FP32 number."""
-    peak = np.asarray(number)
+def rescale(y: Tensor, number: Tensor | float, axis: int, operation: Callable[..., Tensor]) -> Tensor:
+    """`operation(y, number)` in place, rounded once to FP32, also where a number is no normal FP32 number.
+
+    Args:
+        y: FP32 tensor.
+        number: one double, or one for each channel along `axis`, of 24-bit significand.
+        axis: the channel axis of `y`.
+        operation: `Tensor.mul_` or `Tensor.div_`.
+    """
+    peak = np.abs(np.asarray(number))
+    peak = peak[peak > 0] if (peak > 0).any() else np.ones(1)
     spread = channels(number, axis, y.dim()) if isinstance(number, Tensor) else number
     if peak.min() >= _SMALLEST and peak.max() <= _LARGEST:
-        return operation(y, spread.float() if isinstance(spread, Tensor) else spread)  # type: ignore[operator]
-    return y.copy_(operation(y.double(), spread))  # type: ignore[operator]
+        return operation(y, spread.float() if isinstance(spread, Tensor) else spread)
+    return y.copy_(operation(y.double(), spread))
 
 
 def count_nonfinite(y: Tensor) -> int:

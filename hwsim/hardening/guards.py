@@ -20,8 +20,8 @@ GUARDS = {
     "mask_exponent_msb": "the exponent's most significant bit is read as 0",
     "nonfinite_to_zero": "NaN and infinities are read as 0",
     "out_of_range_to_zero": "whatever exceeds the largest magnitude stored in its tensor, NaN included, is read as 0",
-    "clamp": "whatever exceeds the largest magnitude stored in its tensor is read as that magnitude; NaN too, since the "
-    "comparator sees magnitude bits",
+    "clamp": "whatever exceeds the largest magnitude stored in its tensor is read as that magnitude; "
+    "NaN too, since the comparator sees magnitude bits",
 }
 """Every guard and what it does, in the order in which a read port applies them."""
 

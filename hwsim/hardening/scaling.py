@@ -148,5 +148,10 @@ def quotient(
 
 def reciprocal(constants: NDArray[np.float64]) -> NDArray[np.float64]:
     """1/c with a significand of 24 bits, rounded to nearest even."""
-    fraction, exponent = np.frexp(1.0 / constants)
+    return to_significand(1.0 / constants)
+
+
+def to_significand(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Doubles rounded to a significand of 24 bits, to nearest even, whatever their exponent."""
+    fraction, exponent = np.frexp(values)
     return np.ldexp(np.rint(np.ldexp(fraction, SIGNIFICAND_BITS)), exponent - SIGNIFICAND_BITS)

@@ -180,8 +180,8 @@ class _Lowering:
                 self.alias[other] = self.alias[node.name]
             elif self.views.get(value.name, value.name) == storage and _read_after(node, other):
                 raise HwsimError(
-                    f"{node.target} in {_module_path(node) or 'the network'} overwrites a tensor of which another view is "
-                    "read later: use the form that returns its result."
+                    f"{node.target} in {_module_path(node) or 'the network'} overwrites a tensor of which "
+                    "another view is read later: use the form that returns its result."
                 )
 
     def _linear(self, node: torch.fx.Node, target: Any, args: tuple[Any, ...]) -> None:
@@ -212,7 +212,7 @@ class _Lowering:
 
 
 def _drop_unread(network: Network) -> Network:
-    """Without operations and parameters that nothing reads (sizes that export asked for, BatchNorm's own statistics)."""
+    """Without operations and parameters that nothing reads (sizes asked for by export, BatchNorm's statistics)."""
     read = {network.output}
     kept: list[Operation] = []
     parameters: set[str] = set()

@@ -72,53 +72,22 @@ def _reads_a_value(call: Call) -> bool:
     return bool(call.args) and isinstance(call.args[0], Ref)
 
 
-_CARRY = [
-    "relu.default",
-    "leaky_relu.default",
-    "max_pool1d.default",
-    "max_pool2d.default",
-    "max_pool3d.default",
-    "avg_pool1d.default",
-    "avg_pool2d.default",
-    "avg_pool3d.default",
-    "adaptive_avg_pool1d.default",
-    "adaptive_avg_pool2d.default",
-    "adaptive_avg_pool3d.default",
-    "adaptive_max_pool2d.default",
-    "flatten.using_ints",
-    "reshape.default",
-    "permute.default",
-    "transpose.int",
-    "contiguous.default",
-    "clone.default",
-    "mean.dim",
-    "mean.default",
-    "sum.dim_IntList",
-    "slice.Tensor",
-    "select.int",
-    "chunk.default",
-    "split.Tensor",
-    "split_with_sizes.default",
-    "unsqueeze.default",
-    "squeeze.dim",
-    "squeeze.default",
-    "expand.default",
-    "narrow.default",
-    "roll.default",
-    "neg.default",
-    "abs.default",
-    "channel_shuffle.default",
-    "pixel_shuffle.default",
-    "prelu.default",
-    "unflatten.int",
-    "movedim.int",
-    "index_select.default",
-    "amax.default",
-]
-
-for _name in _CARRY:
-    _packet, _overload = _name.split(".")
-    teach(getattr(getattr(ATEN, _packet), _overload), Rule("carry", applies=_reads_a_value))
+# fmt: off
+_CARRY = (
+    ATEN.relu.default, ATEN.leaky_relu.default, ATEN.max_pool1d.default, ATEN.max_pool2d.default,
+    ATEN.max_pool3d.default, ATEN.avg_pool1d.default, ATEN.avg_pool2d.default, ATEN.avg_pool3d.default,
+    ATEN.adaptive_avg_pool1d.default, ATEN.adaptive_avg_pool2d.default, ATEN.adaptive_avg_pool3d.default,
+    ATEN.adaptive_max_pool2d.default, ATEN.flatten.using_ints, ATEN.reshape.default, ATEN.permute.default,
+    ATEN.transpose.int, ATEN.contiguous.default, ATEN.clone.default, ATEN.mean.dim, ATEN.mean.default,
+    ATEN.sum.dim_IntList, ATEN.slice.Tensor, ATEN.select.int, ATEN.chunk.default, ATEN.split.Tensor,
+    ATEN.split_with_sizes.default, ATEN.unsqueeze.default, ATEN.squeeze.dim, ATEN.squeeze.default,
+    ATEN.expand.default, ATEN.narrow.default, ATEN.roll.default, ATEN.neg.default, ATEN.abs.default,
+    ATEN.channel_shuffle.default, ATEN.pixel_shuffle.default, ATEN.prelu.default, ATEN.unflatten.int,
+    ATEN.movedim.int, ATEN.index_select.default, ATEN.amax.default,
+)
+# fmt: on
+for _target in _CARRY:
+    teach(_target, Rule("carry", applies=_reads_a_value))
 
 teach(ATEN.pad.default, Rule("carry", applies=lambda call: not _argument(call, 3)))
 teach(ATEN.constant_pad_nd.default, Rule("carry", applies=lambda call: not _argument(call, 2, 0)))
