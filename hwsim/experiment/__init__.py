@@ -1,1 +1,34 @@
-"""experiment"""
+"""Scenarios, trials, statistics and results; networks and images by name.
+
+Names are loaded when first used: reading a scenario or listing them needs neither torch nor torchvision.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+_HOMES = {
+    "Images": "hwsim.experiment.data",
+    "LoadedNetwork": "hwsim.experiment.catalogue",
+    "NetworkFacts": "hwsim.experiment.catalogue",
+    "Preprocess": "hwsim.experiment.data_transform",
+    "Results": "hwsim.experiment.results",
+    "Scenario": "hwsim.experiment.scenario",
+    "list_networks": "hwsim.experiment.catalogue",
+    "load_data": "hwsim.experiment.data",
+    "load_network": "hwsim.experiment.catalogue",
+    "load_scenario": "hwsim.experiment.loading",
+    "run_scenario": "hwsim.experiment.run",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -18,9 +18,7 @@ _POINT = (
 
 _PROTECTION = (
     Column("target", "", "t: the largest stored magnitude of a layer after scaling; empty when unscaled"),
-    Column(
-        "granularity", "", "one scaling constant per `layer` or per output `channel`; empty when unscaled"
-    ),
+    Column("granularity", "", "one scaling constant per `layer` or per output `channel`; empty when unscaled"),
     Column("power_of_two", "", "whether the constants are powers of two; empty when unscaled"),
     Column("divide", "", "where the constants are divided out"),
     Column("guards", "", "what the reader does to each word, joined by +"),
@@ -57,9 +55,7 @@ ACCURACY = (
         "agreement",
         "images whose largest logit is the same as the unstored FP32 network's, mean over fault maps",
     ),
-    Column(
-        "invalid", "share", "images with a NaN among their logits; they count as wrong and as disagreeing"
-    ),
+    Column("invalid", "share", "images with a NaN among their logits; they count as wrong and as disagreeing"),
     Column(
         "logit_error",
         "",
@@ -106,7 +102,6 @@ def count_columns() -> tuple[Column, ...]:
         Column("layer", "", "the layer, or `total`"),
         Column("images", "images", "images in the pass that was counted"),
         *(Column(name, "", meaning) for name, meaning in COUNTERS.items()),
-        Column("clipped", "words", "weights of the layer that saturated when they were stored"),
     )
 
 

@@ -14,15 +14,13 @@ import tomlkit
 from pydantic import BaseModel, ValidationError
 
 from hwsim.errors import HwsimError, unknown
-from hwsim.experiment.scenario import UNUSED, Scenario, must, nested_model, resolve
+from hwsim.experiment.scenario import UNUSED, UNUSED_IN_VARIANTS, Scenario, must, nested_model, resolve
 from hwsim.library import library
 
 Place = tuple[str | int, ...]
 
 
-def load_scenario(
-    source: str | Path | Mapping[str, Any] | Scenario, settings: Iterable[str] = ()
-) -> Scenario:
+def load_scenario(source: str | Path | Mapping[str, Any] | Scenario, settings: Iterable[str] = ()) -> Scenario:
     """A resolved scenario, with `settings` such as "memory.ber=1e-3" put over what the source says.
 
     Args:
@@ -64,13 +62,9 @@ def find_scenario(source: str | Path) -> Path:
     if path.name in shipped:
         return shipped[path.name]
     if path.suffix == ".toml" and path.stem in shipped and not path.exists():
-        raise HwsimError(
-            f"There is no file {path}; `hwsim run {path.stem}` runs the one that comes with hwsim."
-        )
+        raise HwsimError(f"There is no file {path}; `hwsim run {path.stem}` runs the one that comes with hwsim.")
     if path.suffix or len(path.parts) > 1:
-        raise HwsimError(
-            f"There is no scenario file {path}; `hwsim scenarios` lists those that come with hwsim."
-        )
+        raise HwsimError(f"There is no scenario file {path}; `hwsim scenarios` lists those that come with hwsim.")
     raise unknown("scenario", str(source), shipped)
 
 
@@ -198,6 +192,8 @@ def as_data(scenario: Scenario) -> dict[str, Any]:
         else:
             data[table].pop(key, None)
     for variant in data["variants"]:
+        for key in UNUSED_IN_VARIANTS[scenario.study]:
+            variant.pop(key, None)
         if len(variant.get("scaling", {}).get("target", ())) == 1:
             variant["scaling"]["target"] = variant["scaling"]["target"][0]
     return data

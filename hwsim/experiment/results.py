@@ -47,18 +47,14 @@ class Results:
         if not (path / SCENARIO).is_file():
             raise HwsimError(f"{path} holds no results of hwsim.")
         if not (path / RESULTS_JSON).is_file():
-            raise HwsimError(
-                f"The run in {path} has not finished: run its scenario again to go on from there."
-            )
+            raise HwsimError(f"The run in {path} has not finished: run its scenario again to go on from there.")
         try:
             tables = json.loads((path / RESULTS_JSON).read_text(encoding="utf-8"))
             environment = json.loads((path / ENVIRONMENT).read_text(encoding="utf-8"))
             scenario = load_scenario(path / SCENARIO)
             return cls(scenario, path, tables["facts"], tables["rows"], tables["counts"], environment)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise HwsimError(
-                f"The results in {path} are damaged ({error}): run the scenario again."
-            ) from None
+            raise HwsimError(f"The results in {path} are damaged ({error}): run the scenario again.") from None
 
     def row(self, **where: Any) -> Row:
         """The one row whose columns have these values, as in `results.row(variant="scaled", ber=1e-4)`.
@@ -68,9 +64,7 @@ class Results:
         """
         found = [row for row in self.rows if all(row.get(key) == value for key, value in where.items())]
         if len(found) != 1:
-            raise HwsimError(
-                f"{len(found)} rows of the results have {where}: name the columns that tell them apart."
-            )
+            raise HwsimError(f"{len(found)} rows of the results have {where}: name the columns that tell them apart.")
         return found[0]
 
     def __str__(self) -> str:

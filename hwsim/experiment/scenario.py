@@ -41,6 +41,7 @@ UNUSED: dict[str, tuple[tuple[str, str | None], ...]] = {
         ("memory", "one_to_zero"),
     ),
 }
+UNUSED_IN_VARIANTS: dict[str, tuple[str, ...]] = {"accuracy": (), "bit_errors": ("divide", "guards")}
 
 
 def setting(default: Any, must: str, meaning: str) -> Any:
@@ -103,6 +104,11 @@ class NetworkSettings(Settings):
         "a file of weights, or a word that the network knows, such as 'random'",
         "trained weights: absent for those that come with the network, a file, or 'random'",
     )
+    input_shape: Annotated[tuple[Positive, Positive, Positive], BeforeValidator(one_or_many)] | None = setting(
+        None,
+        "a list of three whole numbers: channels, height and width",
+        "shape of one image, where the network does not say it",
+    )
     fold_batchnorm: bool = setting(
         False, "true or false", "fold every BatchNorm into the weights in front of it before they are stored"
     )
@@ -119,10 +125,10 @@ class DataSettings(Settings):
         None, "a whole number of images, 1 or more", "how many images to classify; absent for all"
     )
     crops: Positive = setting(1, "a whole number of crops, 1 or more", "crops taken from each image")
-    batch: Positive = setting(
-        250,
+    batch: Positive | None = setting(
+        None,
         "a whole number of images, 1 or more",
-        "images simulated at a time; it sets speed and memory, never a result or a count",
+        "images simulated at a time, a matter of speed and memory; absent for a number that suits their size",
     )
 
     @model_validator(mode="after")
@@ -146,26 +152,20 @@ class MemorySettings(Settings):
         "a bit error rate, a number from 0 to 1 without a unit, or a list of them",
         "probability that a stored bit flips; 0 (fault-free) is always run as well",
     )
-    store: Annotated[
-        tuple[Store, ...], BeforeValidator(one_or_many), Field(min_length=1), AfterValidator(unique)
-    ] = setting(
-        ("weights",),
-        "'weights', 'biases', or a list of both",
-        "which parameters lie in the faulty memory; the others lie in a safe one",
-    )
-    immune: Annotated[tuple[tuple[str, ...], ...], BeforeValidator(_bit_sets), AfterValidator(unique)] = (
+    store: Annotated[tuple[Store, ...], BeforeValidator(one_or_many), Field(min_length=1), AfterValidator(unique)] = (
         setting(
-            ((),),
-            "a list of bits such as ['exponent_msb'], or a list of such lists",
-            "bits of every word that never flip; a list of lists is swept",
+            ("weights",),
+            "'weights', 'biases', or a list of both",
+            "which parameters lie in the faulty memory; the others lie in a safe one",
         )
     )
-    zero_to_one: Rate = setting(
-        1.0, "a number from 0 to 1", "a stored 0 flips with this times the bit error rate"
+    immune: Annotated[tuple[tuple[str, ...], ...], BeforeValidator(_bit_sets), AfterValidator(unique)] = setting(
+        ((),),
+        "a list of bits such as ['exponent_msb'], or a list of such lists",
+        "bits of every word that never flip; a list of lists is swept",
     )
-    one_to_zero: Rate = setting(
-        1.0, "a number from 0 to 1", "a stored 1 flips with this times the bit error rate"
-    )
+    zero_to_one: Rate = setting(1.0, "a number from 0 to 1", "a stored 0 flips with this times the bit error rate")
+    one_to_zero: Rate = setting(1.0, "a number from 0 to 1", "a stored 1 flips with this times the bit error rate")
 
     @model_validator(mode="before")
     @classmethod
@@ -185,9 +185,7 @@ class MemorySettings(Settings):
 
 
 class DatapathSettings(Settings):
-    batch: Positive = setting(
-        1, "a whole number of images, 1 or more", "images that share one read of the weights"
-    )
+    batch: Positive = setting(1, "a whole number of images, 1 or more", "images that share one read of the weights")
     divider: Divider = setting(
         "exact",
         "'exact' or 'reciprocal'",
@@ -247,9 +245,7 @@ class Variant(Settings):
     @model_validator(mode="after")
     def _division_fits(self) -> Variant:
         if self.scaling is None and self.divide not in (None, "none"):
-            raise ValueError(
-                f"variant {self.name!r} divides ({self.divide!r}) but has no scaling to divide out"
-            )
+            raise ValueError(f"variant {self.name!r} divides ({self.divide!r}) but has no scaling to divide out")
         if self.scaling is not None and self.divide == "none":
             raise ValueError(f"variant {self.name!r} scales the weights but never divides: set its `divide`")
         return self
@@ -277,9 +273,7 @@ class Scenario(Settings):
         "'accuracy' or 'bit_errors'",
         "accuracy over bit error rate, or the error that one flip makes at each bit position",
     )
-    seed: Annotated[int, Field(ge=0)] = setting(
-        1, "a whole number, 0 or more", "every random draw follows from it"
-    )
+    seed: Annotated[int, Field(ge=0)] = setting(1, "a whole number, 0 or more", "every random draw follows from it")
     network: NetworkSettings = setting(REQUIRED, "a table", "")
     data: DataSettings = setting(DataSettings(), "a table", "")
     memory: MemorySettings = setting(REQUIRED, "a table", "")
@@ -309,10 +303,10 @@ class Scenario(Settings):
                 return table
             if key is not None and key in getattr(self, table).model_fields_set:
                 return f"{table}.{key}"
-        if self.study == "bit_errors":
-            for at, variant in enumerate(self.variants):
-                if variant.guards:
-                    return f"variants[{at}].guards"
+        for at, variant in enumerate(self.variants):
+            for key in UNUSED_IN_VARIANTS[self.study]:
+                if key in variant.model_fields_set:
+                    return f"variants[{at}].{key}"
         return None
 
 
@@ -324,10 +318,7 @@ def resolve(scenario: Scenario) -> Scenario:
     """
     variants = [single for variant in scenario.variants for single in _expand(variant)]
     baselines = {
-        fmt
-        for variant in variants
-        if variant.is_baseline
-        for fmt in variant.formats or scenario.memory.formats
+        fmt for variant in variants if variant.is_baseline for fmt in variant.formats or scenario.memory.formats
     }
     missing = tuple(fmt for fmt in scenario.memory.formats if fmt not in baselines)
     if missing:

@@ -89,9 +89,7 @@ class ResultsFolder:
 
     def _check_is_ours(self) -> None:
         if not (self.path / SCENARIO).is_file():
-            raise HwsimError(
-                f"{self.path} holds other files and no results: choose another folder with --out."
-            )
+            raise HwsimError(f"{self.path} holds other files and no results: choose another folder with --out.")
 
     def _stored_scenario(self) -> dict[str, Any] | None:
         try:

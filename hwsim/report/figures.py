@@ -48,15 +48,11 @@ def accuracy_figure(results: Results, measure: str = "accuracy") -> Figure:
         measure: "accuracy" or "agreement".
     """
     panels = [
-        (fmt, immune_label(bits))
-        for fmt in results.scenario.memory.formats
-        for bits in results.scenario.memory.immune
+        (fmt, immune_label(bits)) for fmt in results.scenario.memory.formats for bits in results.scenario.memory.immune
     ]
     columns = min(len(panels), 2)
     lines = math.ceil(len(panels) / columns)
-    figure = Figure(
-        figsize=(columns * (PANEL_WIDTH + LABEL_WIDTH), lines * PANEL_HEIGHT + 0.5), layout="constrained"
-    )
+    figure = Figure(figsize=(columns * (PANEL_WIDTH + LABEL_WIDTH), lines * PANEL_HEIGHT + 0.5), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)  # type: ignore[union-attr, call-arg]
     axes = figure.subplots(lines, columns, squeeze=False, sharey=True)
     labels = []

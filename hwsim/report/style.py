@@ -137,6 +137,4 @@ def label_lines(axes: Axes, ends: list[LineEnd]) -> None:
             markersize=4.5,
             clip_on=False,
         )
-        axes.text(
-            1.095, y, end.text, transform=axes.transAxes, color=end.colour, va="center", linespacing=1.1
-        )
+        axes.text(1.095, y, end.text, transform=axes.transAxes, color=end.colour, va="center", linespacing=1.1)

@@ -1,0 +1,95 @@
+"""From finished trials to the rows of the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from hwsim.experiment.points import Point, Trial, all_trials, prepared
+from hwsim.experiment.scenario import Scenario, Variant
+from hwsim.experiment.statistics import interval_over_images, interval_over_maps
+
+Row = dict[str, Any]
+Record = Mapping[str, Any]
+FIELDS = ("sign", "exponent", "integer", "fraction")
+
+
+def point_rows(scenario: Scenario, images: int, records: Mapping[Trial, Record]) -> list[Row]:
+    """One row for each point, in the order of the scenario; keys as in `columns.ACCURACY`."""
+    by_point: dict[Point, list[Record]] = {}
+    for trial in all_trials(scenario):
+        by_point.setdefault(trial.point, []).append(records[trial])
+    variants = {variant.name: variant for variant in scenario.variants}
+    rows = []
+    for point, found in by_point.items():
+        fault_free = by_point[point._replace(ber=0.0)][0]
+        rows.append(_point_row(point, variants[point.variant], images, found) | fault_free["storage"])
+    return rows
+
+
+def _point_row(point: Point, variant: Variant, images: int, records: Sequence[Record]) -> Row:
+    scaling = variant.scaling
+    errors = [record["logit_error"] for record in records if record["logit_error"] is not None]
+    counts = [record["counts"] for record in records]
+    row: Row = {
+        "format": point.format,
+        "variant": point.variant,
+        "target": variant.target,
+        "granularity": scaling.granularity if scaling else None,
+        "power_of_two": scaling.power_of_two if scaling else None,
+        "divide": variant.divide,
+        "guards": "+".join(variant.guards),
+        "immune": point.immune,
+        "ber": point.ber,
+        "fault_maps": len(records),
+        "images": images,
+        **_share("accuracy", [record["correct"] for record in records], images),
+        **_share("agreement", [record["agree"] for record in records], images),
+        "invalid": fmean(record["invalid"] for record in records) / images,
+        "logit_error": float(f"{fmean(errors):.6g}") if errors else None,
+        "flips": fmean(sum(record["flips"].values()) for record in records),
+        "faulty_words": fmean(record["faulty_words"] for record in records),
+    }
+    for field in FIELDS:
+        known = [record["flips"][field] for record in records if field in record["flips"]]
+        row[f"flips_{field}"] = fmean(known) if known else None
+    row["overflows"] = fmean(sum(record["overflows"].values()) for record in records)
+    row["overflow_layers"] = "+".join(dict.fromkeys(name for record in records for name in record["overflows"]))
+    row["guarded_words"] = fmean(count["guarded_words"] for count in counts)
+    # These do not depend on faults: any trial of the point has them.
+    for name in ("words_read", "divisions", "reciprocal_multiplications", "shifts"):
+        row[name] = counts[0][name]
+    return row
+
+
+def _share(name: str, hits: Sequence[int], images: int) -> Row:
+    """A share of images with its intervals over maps and over images."""
+    shares = [hit / images for hit in hits]
+    mean = fmean(shares)
+    maps = interval_over_maps(shares)
+    over_images = interval_over_images(mean, images)
+    return {
+        name: mean,
+        f"{name}_maps_low": maps.low if maps else None,
+        f"{name}_maps_high": maps.high if maps else None,
+        f"{name}_images_low": over_images.low,
+        f"{name}_images_high": over_images.high,
+    }
+
+
+def count_rows(scenario: Scenario, images: int, records: Mapping[Trial, Record]) -> list[Row]:
+    """The counts of one fault-free pass: one row for each layer of each format and variant, and their total.
+
+    The keys are those of `columns.count_columns`.
+    """
+    rows = []
+    for fmt, variant in prepared(scenario):
+        record = next(
+            record
+            for trial, record in records.items()
+            if (trial.point.format, trial.point.variant) == (fmt, variant.name) and "layers" in record
+        )
+        for layer, counts in (*record["layers"].items(), ("total", record["counts"])):
+            rows.append({"format": fmt, "variant": variant.name, "layer": layer, "images": images, **counts})
+    return rows

@@ -1,0 +1,142 @@
+"""One trial: draw a fault map, run the images, write down what came out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hwsim.datapath import Accelerator
+from hwsim.experiment.points import Trial
+from hwsim.experiment.scenario import Scenario, Variant
+from hwsim.hardening import Hardened, Scaling, harden
+from hwsim.memory import BitFlips, Faults, Memory
+from hwsim.network import Network
+from hwsim.words import get_format
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """What every trial of a scenario needs: the network, the images, and what the network says as it is.
+
+    Attributes:
+        network: captured, BatchNorm folded if the scenario says so.
+        images: (N, C, H, W), preprocessed.
+        labels: (N,).
+        logits: (N, classes) of the plain module in FP32, nothing stored, nothing divided: the reference.
+    """
+
+    scenario: Scenario
+    network: Network
+    images: Tensor
+    labels: Tensor
+    logits: Tensor
+
+    @cached_property
+    def predictions(self) -> Tensor:
+        return self.logits.argmax(dim=1)
+
+    @property
+    def accuracy(self) -> float:
+        """Top-1 of the network as it is."""
+        return float((self.predictions == self.labels).double().mean())
+
+    def prepare(self, fmt: str, variant: Variant) -> Prepared:
+        """The memory and the accelerator of one format and variant.
+
+        Raises:
+            HwsimError: if this combination cannot be run exactly.
+        """
+        stored = store_weights(self.network, self.scenario, fmt, variant)
+        datapath = self.scenario.datapath
+        assert variant.divide is not None  # a resolved variant says how it divides
+        accelerator = Accelerator(
+            self.network, stored, variant.divide, variant.guards, datapath.batch, datapath.divider
+        )
+        return Prepared(self, stored, Memory(stored.words, stored.format), accelerator)
+
+
+def store_weights(network: Network, scenario: Scenario, fmt: str, variant: Variant) -> Hardened:
+    """The words of one format and variant.
+
+    Raises:
+        HwsimError: if the format cannot hold the values, or the target is above its range; names the variant.
+    """
+    settings = variant.scaling
+    scaling = None
+    if settings is not None:
+        target = None if variant.target == "default" else variant.target
+        scaling = Scaling(target, settings.granularity, settings.power_of_two)  # type: ignore[arg-type]
+    return harden(network, fmt, scaling, scenario.memory.store)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """One format and variant, ready for its trials."""
+
+    bench: Bench
+    stored: Hardened
+    memory: Memory
+    accelerator: Accelerator
+
+    def faults(self, trial: Trial) -> Faults | None:
+        """The fault map of a trial: a matter of the scenario's seed and the map's number, and of nothing else.
+
+        So two variants under one number meet the same weak cells, and a higher rate fails a superset.
+        """
+        ber, settings = trial.point.ber, self.bench.scenario.memory
+        if ber == 0:
+            return None
+        fmt = get_format(trial.point.format)
+        immune = 0
+        for selector in trial.point.immune.split("+") if trial.point.immune else ():
+            immune |= fmt.bit_mask(selector)
+        mechanism = BitFlips((ber * settings.zero_to_one, ber * settings.one_to_zero), immune=immune)
+        return mechanism.draw(self.memory, (self.bench.scenario.seed, "fault map", trial.map))
+
+    def run(self, trial: Trial) -> Record:
+        """What one trial gave, as plain values for the trial log."""
+        bench = self.bench
+        faults = self.faults(trial)
+        run = self.accelerator.run(bench.images, faults, bench.scenario.data.batch)
+        record: Record = {
+            "correct": int((run.predictions == bench.labels).sum()),
+            "agree": int((run.predictions == bench.predictions).sum()),
+            "invalid": int(run.invalid.sum()),
+            "logit_error": _logit_error(run.logits, bench.logits),
+            "flips": faults.by_field() if faults is not None else _no_flips(self.stored),
+            "faulty_words": len(faults) if faults is not None else 0,
+            "overflows": run.nonfinite,
+            "counts": run.counts.total.as_dict(),
+        }
+        if faults is None:
+            record["layers"] = {name: layer.as_dict() for name, layer in run.counts.items()}
+            record["storage"] = {
+                "stored_bits": self.stored.stored_bits,
+                "constant_bits": self.stored.constant_bits,
+                "clipped": sum(self.stored.clipped.values()),
+            }
+        return record
+
+
+def _no_flips(stored: Hardened) -> dict[str, int]:
+    return {field.name: 0 for field in stored.format.fields}
+
+
+def _logit_error(logits: Tensor, reference: Tensor) -> float | None:
+    """Mean absolute difference over the images whose logits are all finite; None if there are none."""
+    finite = logits.isfinite().all(dim=1)
+    if not finite.any():
+        return None
+    return float((logits[finite].double() - reference[finite].double()).abs().mean())
+
+
+@torch.inference_mode()
+def reference_logits(module: torch.nn.Module, images: Tensor, batch: int | None = None) -> Tensor:
+    """What the plain module says of the images, `batch` of them at a time."""
+    return torch.cat([module(part.float()) for part in images.split(batch or 50)])
