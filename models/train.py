@@ -40,7 +40,7 @@ def load_split(folder: Path, split: str, mean: float, std: float) -> tuple[Tenso
 
 
 def augment(images: Tensor, shift: int, generator: torch.Generator) -> Tensor:
-    """Each image moved by up to `shift` pixels (edges padded with the darkest value) and mirrored half the time."""
+    """Each image moved by up to `shift` pixels, its edges padded with black, and mirrored half the time."""
     count, _, height, width = images.shape
     padded = functional.pad(images, [shift] * 4, value=float(images.min()))
     down, right = torch.randint(0, 2 * shift + 1, (2, count, 1), generator=generator)
