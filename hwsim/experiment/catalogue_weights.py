@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import io
 import sys
 from collections.abc import Callable, Mapping
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -131,14 +129,12 @@ def function_in_file(spec: str, folder: Path = Path()) -> Callable[..., Any]:
 
 def _run_file(path: Path) -> ModuleType:
     """A Python file as a module of its own; like a script it may import the files beside it."""
-    name = f"hwsim_file_{hashlib.sha256(bytes(path)).hexdigest()[:16]}"
-    found = importlib.util.spec_from_loader(name, SourceFileLoader(name, str(path)))
-    assert found is not None  # a loader always gives a spec
-    module = importlib.util.module_from_spec(found)
-    sys.modules[name] = module  # dataclasses and torch.export look their module up there
+    module = ModuleType(f"hwsim_file_{hashlib.sha256(bytes(path)).hexdigest()[:16]}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # dataclasses and torch.export look their module up there
     sys.path.insert(0, str(path.parent))
     try:
-        SourceFileLoader(name, str(path)).exec_module(module)
+        exec(compile(path.read_bytes(), path, "exec"), vars(module))
     except Exception as error:
         raise HwsimError(f"{path} fails when it is run: {type(error).__name__}: {error}.") from error
     finally:

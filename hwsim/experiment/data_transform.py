@@ -67,22 +67,29 @@ class Preprocess:
         import torch
         from torchvision.transforms.v2 import functional
 
-        if images.dtype != torch.uint8:
-            raise HwsimError(f"A preprocess takes images of dtype uint8 (0..255), not {images.dtype}.")
+        if images.dtype != torch.uint8 or images.ndim < 3 or images.shape[-3] not in (1, 3):
+            raise HwsimError(
+                f"A preprocess takes images of dtype uint8 and shape (..., 1 or 3, height, width), "
+                f"not of {images.dtype} and {tuple(images.shape)}."
+            )
         if self.resize is not None:
-            size = [self.resize]
-            images = functional.resize(images, size, functional.InterpolationMode(self.interpolation))
+            each = [self._resized(image, [self.resize]) for image in images.reshape(-1, *images.shape[-3:])]
+            images = torch.stack(each).reshape(*images.shape[:-3], *each[0].shape)
         if self.crop is not None:
             images = functional.center_crop(images, [self.crop])
         return self.normalised(images)
 
     def cut(self, image: Tensor, top: int, left: int, side: int, mirrored: bool, size: int) -> Tensor:
         """One square of a uint8 image (C, H, W), resized to `size` x `size`, normalised, mirrored or not."""
-        from torchvision.transforms.v2 import functional
+        part = self._resized(image[:, top : top + side, left : left + side], [size, size])
+        return self.normalised(part.flip(-1) if mirrored else part)
 
-        mode = functional.InterpolationMode(self.interpolation)
-        image = functional.resized_crop(image, top, left, side, side, [size, size], mode)
-        return self.normalised(functional.horizontal_flip(image) if mirrored else image)
+    def _resized(self, image: Tensor, size: list[int]) -> Tensor:
+        """By Pillow, as training pipelines do: it gives the same bytes on every processor, tensors do not."""
+        from torchvision.transforms.v2 import InterpolationMode, functional
+
+        mode = InterpolationMode(self.interpolation)
+        return functional.pil_to_tensor(functional.resize(functional.to_pil_image(image), size, mode))
 
     def normalised(self, images: Tensor) -> Tensor:
         """Uint8 images as float ones, with the mean taken off and divided by the deviation."""
