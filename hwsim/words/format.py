@@ -150,9 +150,7 @@ class WordFormat(ABC):
             raise HwsimError(f"{self.name} encodes float32 or float64 values, not {source.dtype}.")
         return convert(source, self._round, self.dtype, out)
 
-    def decode(
-        self, words: npt.ArrayLike, dtype: npt.DTypeLike = np.float32, out: Array | None = None
-    ) -> Array:
+    def decode(self, words: npt.ArrayLike, dtype: npt.DTypeLike = np.float32, out: Array | None = None) -> Array:
         """The values of `words`, in an array of the same shape that shares no memory with them.
 
         Exact in float64 for every format, and in float32 for every format but fixed point of more than 25

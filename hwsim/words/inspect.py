@@ -120,9 +120,9 @@ class WordView:
     def _flip_table(self) -> Table:
         table = _table("flip", "is", "word", "value", "absolute error")
         for flip in self.flips:
-            places = " + ".join(map(str, flip.bits))
-            numbers = (self.hex(flip.word), repr(flip.value), f"{flip.error:.9g}")
-            table.add_row(places, flip.label, *numbers)
+            single = len(flip.bits) == 1
+            names = (str(flip.bits[0]), flip.label) if single else ("all", "together")
+            table.add_row(*names, self.hex(flip.word), repr(flip.value), f"{flip.error:.9g}")
         return table
 
 
@@ -152,9 +152,7 @@ def describe(value: float | str, fmt: str | WordFormat, flip: int | Iterable[int
         given=given,
         word=word,
         value=before,
-        fields=tuple(
-            FieldView(field, _cut(fmt, field, bits), fmt.field_meaning(field, word)) for field in fmt.fields
-        ),
+        fields=tuple(FieldView(field, _cut(fmt, field, bits), fmt.field_meaning(field, word)) for field in fmt.fields),
         flips=tuple(_flip(fmt, bits, before, group) for group in groups),
     )
 
@@ -219,5 +217,5 @@ def _table(*columns: str) -> Table:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
-        table.add_column(column, no_wrap=column != "is")
+        table.add_column(column, no_wrap=True)
     return table
