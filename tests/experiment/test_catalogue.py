@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import re
+import runpy
 import shutil
+import struct
 from pathlib import Path
 from urllib.error import URLError
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -99,6 +104,32 @@ def test_the_list_holds_the_shipped_networks_first_and_then_torchvisions() -> No
     assert rows["torchvision/resnet18"].parameters == 11_689_512
     assert rows["torchvision/resnet18"].top1 == 69.758
     assert not any(row.name.startswith("torchvision/") for row in list_networks(torchvision=False))
+
+
+# --- the training script
+
+
+def test_training_gives_the_same_weights_for_the_same_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    generator = np.random.default_rng(1)
+    for split, count in (("train", 64), ("t10k", 20)):
+        images = generator.integers(0, 256, (count, 28, 28), np.uint8)
+        for kind, array in (("images-idx3", images), ("labels-idx1", images[:, 0, 0] % 10)):
+            header = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
+            (tmp_path / f"{split}-{kind}-ubyte.gz").write_bytes(gzip.compress(header + array.tobytes()))
+    monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)  # the other tests keep theirs
+
+    def train(name: str, seed: int) -> bytes:
+        arguments = f"lenet5 --epochs 2 --batch 16 --seed {seed} --data {tmp_path} --out {tmp_path / name}"
+        monkeypatch.setattr("sys.argv", ["train.py", *arguments.split()])
+        runpy.run_path(str(library("models") / "train.py"), run_name="__main__")
+        return (tmp_path / name).read_bytes()
+
+    first, again, other = train("a.safetensors", 1), train("b.safetensors", 1), train("c.safetensors", 2)
+    assert first == again != other
+    assert hashlib.sha256(other).hexdigest() in capsys.readouterr().out
+    assert load_network("lenet5", tmp_path / "a.safetensors").outputs == 10
 
 
 # --- weights
