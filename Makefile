@@ -1,0 +1,55 @@
+# Everything is installed into .venv, which `make clean` removes. Another Python: make test PYTHON=python3.13
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow bench docs clean
+
+help:
+	@echo "make demo       run the quickstart scenario: a table, and a report in results/quickstart"
+	@echo "make test       linter, type checker, manual, and all tests but the slow ones"
+	@echo "make test-slow  the slow tests"
+	@echo "make bench      speed, as ratios measured in one run"
+	@echo "make docs       the manual, as HTML in site/"
+	@echo "make clean      remove the environment and whatever the other targets made"
+
+demo: $(VENV)/.hwsim
+	$(BIN)/hwsim run quickstart
+
+test: $(VENV)/.dev docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -m "not slow"
+
+test-slow: $(VENV)/.dev
+	$(BIN)/pytest -m slow
+
+bench: $(VENV)/.bench
+	@set -e; for script in $$(grep -l __main__ benchmarks/*.py); do \
+		name=$$(basename "$$script" .py); echo "== benchmarks/$$name.py"; $(BIN)/python -m benchmarks."$$name"; \
+	done
+
+docs: $(VENV)/.dev
+	$(BIN)/mkdocs build --quiet --strict
+
+clean:
+	rm -rf $(VENV) site dist results .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# One stamp file for each set of packages: a second `make` installs nothing.
+$(VENV)/.hwsim: extras := 
+$(VENV)/.dev: extras := [dev,imagenet]
+$(VENV)/.bench: extras := [dev,imagenet,bench]
+
+$(VENV)/.hwsim $(VENV)/.dev $(VENV)/.bench: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing hwsim$(extras) into $(VENV); with PyTorch that is about 5.6 GB and takes some minutes."
+	$(INSTALL) --editable ".$(extras)"
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "hwsim needs Python 3.11 or newer as $(PYTHON): name another one, as in make test PYTHON=python3.12."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
