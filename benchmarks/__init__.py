@@ -1,0 +1,1 @@
+"""Speed, as ratios within one run against what a user would do instead: `python -m benchmarks.NAME`."""
