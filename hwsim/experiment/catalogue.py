@@ -113,7 +113,7 @@ def load_network(
 
             - a network that comes with hwsim (`hwsim networks` lists them);
             - `torchvision/NAME`, any classifier of torchvision; the bare NAME will do;
-            - a folder with a `card.toml` (docs: "a network of your own");
+            - a folder with a `card.toml`, whose keys are those of `NetworkCard`;
             - `path/file.py:function`, where the function returns an nn.Module.
         weights: None or "default" for the network's own trained weights (torchvision downloads them,
             or takes them from its cache); the name of other torchvision weights, "IMAGENET1K_V1" say;
