@@ -1,0 +1,134 @@
+"""A run with sparse faults equals the module run densely with every word read, guarded, decoded and divided."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from hwsim import Accelerator, BitFlips, Memory, Scaling, capture, harden
+from hwsim.datapath import Counts, place_divisions
+from hwsim.datapath.port import ReadPort
+from hwsim.hardening import Guards
+from tests.datapath.networks import Fire, Residual, captured
+
+IMAGES = torch.randn(5, 3, 12, 12, generator=torch.Generator().manual_seed(4))
+CASES = [
+    (Residual, "fp32", Scaling(), "per_weight"),
+    (Residual, "fp32", None, "none"),
+    (Residual, "q2.5", Scaling(), "per_weight"),
+    (Residual, "q2.5", Scaling(target=6.0, granularity="channel"), "per_weight"),
+    (Residual, "fp16", Scaling(), "per_layer"),
+    (Residual, "int8_sm", Scaling(), "absorbed"),
+    (Residual, "bf16", Scaling(), "logits"),
+    (Fire, "q2.5", Scaling(), "logits"),
+    (Fire, "fp8_e4m3", Scaling(), "per_layer"),
+    (Fire, "q2.5", None, "none"),
+]
+
+
+def dense(module, stored, words):
+    """The module with the given words for weights, decoded and divided one by one in double precision."""
+    module = copy.deepcopy(module)
+    state = module.state_dict()
+    for name, tensor in words.items():
+        values = stored.format.decode(tensor, np.float64) / stored.constants[name].spread(tensor.shape)
+        state[name] = torch.from_numpy(values).float()
+    module.load_state_dict(state)
+    with torch.inference_mode():
+        return module.eval()(IMAGES)
+
+
+WEIGHTS = [(*case, ("weights",)) for case in CASES]
+BOTH = [(*case, ("weights", "biases")) for case in CASES if case[-1] != "logits"]
+
+
+@pytest.mark.parametrize(("kind", "fmt", "scaling", "way", "store"), WEIGHTS + BOTH)
+def test_faulty_logits_are_those_of_the_dense_computation(kind, fmt, scaling, way, store):
+    module, network = captured(kind)
+    stored = harden(network, fmt, scaling, store)
+    memory = Memory(stored.words, stored.format)
+    # The exponent's MSB is immune, so that no weight explodes and the logits can be compared.
+    immune = stored.format.bit_mask("exponent_msb") if stored.format.is_floating else 0
+    faults = BitFlips(2e-3, immune=immune).draw(memory, seed=3)
+    assert len(faults) > 5
+    accelerator = Accelerator(network, stored, way)
+    sound = accelerator.run(IMAGES).logits
+    run = accelerator.run(IMAGES, faults)
+    faults.apply(memory)
+    expected = dense(module, stored, {name: memory.tensor(name) for name in stored.words})
+    assert (run.logits - expected).abs().max() <= 2e-5 * expected.abs().max()
+    assert not torch.allclose(run.logits, sound, rtol=1e-4)
+    assert torch.equal(accelerator.run(IMAGES).logits, sound)  # the sound words are back, to the bit
+
+
+@pytest.mark.parametrize("shape", [(6, 5), (6, 5, 3), (6, 5, 3, 4), (6, 5, 1, 1), (6, 1, 3, 3), (6, 5, 2, 3, 2)])
+def test_a_flip_lands_on_the_element_that_the_log_names(shape):
+    """PyTorchALFI's defect: a fault asked for at one place landed at another on convolution weights."""
+    kind = {2: nn.Linear, 3: nn.Conv1d, 4: nn.Conv2d, 5: nn.Conv3d}[len(shape)]
+    kernel = () if len(shape) == 2 else (shape[2:],)
+    torch.manual_seed(1)
+    module = nn.Sequential(kind(shape[1], shape[0], *kernel)).eval()
+    spatial = [7] * (len(shape) - 2)
+    network = capture(module, torch.zeros(1, shape[1], *spatial))
+    stored = harden(network, "fp32", store=("weights", "biases"))
+    memory = Memory(stored.words, stored.format)
+    accelerator = Accelerator(network, stored)
+    faults = BitFlips(5e-3, immune=stored.format.bit_mask("exponent")).draw(memory, seed=9)
+    log = faults.log()
+    assert len(log)
+    damaged = copy.deepcopy(module)
+    parameters = dict(damaged.named_parameters())
+    for row in log:
+        flat = parameters[row["tensor"]].data.numpy().reshape(-1).view(np.uint32)
+        assert flat[row["index"]] & 1 << int(row["bit"]) == row["before"] & 1 << int(row["bit"])
+        flat[row["index"]] ^= np.uint32(1 << int(row["bit"]))
+    x = torch.randn(2, shape[1], *spatial, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = damaged(x)
+    assert torch.allclose(accelerator.run(x, faults).logits, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("guard", ["nonfinite_to_zero", "out_of_range_to_zero", "clamp"])
+def test_guards_on_faulty_words_equal_guards_on_all_words(guard):
+    _, network = captured(Residual)
+    stored = harden(network, "fp32", Scaling())  # weights in [1, 2) become infinite or NaN by one flip
+    memory = Memory(stored.words, stored.format)
+    faults = BitFlips(0.02).draw(memory, seed=8)
+    port = ReadPort(network, stored, place_divisions(network, stored, "per_weight"), Guards([guard]), "exact")
+    counts = Counts()
+    faults.apply(memory)
+    changed = 0
+    with port.reading(faults, counts):
+        for name, words in stored.words.items():
+            limit = np.abs(words.view(np.float32)).max()
+            read = memory.tensor(name).view(np.float32)
+            bad = ~np.isfinite(read) if guard == "nonfinite_to_zero" else ~(np.abs(read) <= limit)
+            changed += int(bad.sum())
+            guarded = np.where(bad, np.copysign(limit, read) if guard == "clamp" else np.float32(0), read)
+            expected = guarded / stored.constants[name].values.astype(np.float32)
+            np.testing.assert_array_equal(port.tensors[name].numpy(), expected)
+    assert counts.total.guarded_words == changed > 10
+
+
+def test_masking_the_exponents_msb_undoes_every_flip_of_it():
+    _, network = captured(Residual)
+    stored = harden(network, "fp32", Scaling())
+    memory = Memory(stored.words, stored.format)
+    only_msb = ~stored.format.bit_mask("exponent_msb") & 0xFFFFFFFF
+    faults = BitFlips(0.2, immune=only_msb).draw(memory, seed=1)
+    assert set(faults.log()["bit"]) == {30}
+    masked = Accelerator(network, stored, "per_layer", guards=["mask_exponent_msb"])
+    assert torch.equal(masked.run(IMAGES, faults).logits, masked.run(IMAGES).logits)
+    assert masked.run(IMAGES, faults).counts.total.guarded_words == len(faults)
+    bare = Accelerator(network, stored, "per_layer").run(IMAGES, faults)
+    assert bool(bare.invalid.any())  # Inf and NaN weights: the catastrophic bit
+
+
+def test_every_stored_tensor_can_be_hit():
+    """TensorFI2's defect: the last variable was never injected into."""
+    _, network = captured(Residual)
+    stored = harden(network, "fp32", store=("weights", "biases"))
+    faults = BitFlips(0.3).draw(Memory(stored.words, stored.format), seed=1)
+    assert {region.name for region, *_ in faults.by_region()} == set(stored.words)
