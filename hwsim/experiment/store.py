@@ -189,6 +189,14 @@ class ResultsFolder:
             temporary.replace(path)
 
 
+def finished_trials(folder: Path) -> int:
+    """How many finished trials a results folder holds."""
+    try:
+        return (folder / TRIALS).read_bytes().count(b"\n")
+    except OSError:
+        return 0
+
+
 def _trial(record: Record) -> Trial:
     point = Point(record["format"], record["variant"], record["immune"], record["ber"])
     return Trial(point, record["map"])

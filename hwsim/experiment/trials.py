@@ -71,7 +71,7 @@ def store_weights(network: Network, scenario: Scenario, fmt: str, variant: Varia
     scaling = None
     if settings is not None:
         target = None if variant.target == "default" else variant.target
-        scaling = Scaling(target, settings.granularity, settings.power_of_two)  # type: ignore[arg-type]
+        scaling = Scaling(target, settings.granularity, settings.power_of_two)
     return harden(network, fmt, scaling, scenario.memory.store)
 
 
