@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from hwsim import __version__
 from hwsim.errors import HwsimError
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
-    from hwsim.experiment.progress import Progress
 
 WRONG_INPUT, INTERRUPTED = 2, 130
 
@@ -75,8 +67,10 @@ def run(
 
     loaded = load_scenario(scenario, settings or ())
     folder = out or Path("results") / loaded.name
+    from hwsim.report.console import progress_bar, stdout
+
     try:
-        with _progress() as progress:
+        with progress_bar() as progress:
             from hwsim.experiment.run import run_scenario
             from hwsim.report.write import write_report
 
@@ -95,15 +89,16 @@ def run(
         raise typer.Exit(INTERRUPTED) from None
     from hwsim.report.terminal import print_results
 
-    console = _console()
-    print_results(results, console)
-    console.print(f"\nTables, figures and the report are in [bold]{folder}[/]; open {report}", highlight=False)
+    print_results(results, stdout())
+    stdout().print(f"\nTables, figures and the report are in [bold]{folder}[/]; open {report}", highlight=False)
 
 
 @app.command(short_help="Write the report of a finished run again.")
 def report(folder: Annotated[Path, typer.Argument(help="The results folder of a finished run.")]) -> None:
     """Draw the figures and write the report of a finished run again."""
-    with _progress() as progress:
+    from hwsim.report.console import progress_bar
+
+    with progress_bar() as progress:
         from hwsim.experiment.results import Results
         from hwsim.report.write import write_report
 
@@ -124,17 +119,19 @@ def word(
     ] = None,
 ) -> None:
     """Show one stored word: its fields, its value, and what flipping bits does to it."""
+    from hwsim.report.console import stdout
     from hwsim.words import describe
 
-    _console().print(describe(value, format, flip or ()))
+    stdout().print(describe(value, format, flip or ()))
 
 
 @app.command(short_help="List the word formats.")
 def formats() -> None:
     """List the word formats: width, range, step, and the default target t of weight scaling."""
+    from hwsim.report.console import stdout
     from hwsim.words import format_table
 
-    console = _console()
+    console = stdout()
     console.print(format_table())
     console.print(
         "[dim]Any qM.N exists too: a sign, M integer and N fraction bits, 32 in all at most; "
@@ -149,12 +146,13 @@ def networks(
 ) -> None:
     """List the networks that a scenario can name."""
     from hwsim.experiment.catalogue import list_networks
+    from hwsim.report.console import new_table, plain, stdout
 
-    table = _table("network", "parameters", "top-1", "data", "licence", "weights here")
+    table = new_table("network", ">parameters", ">top-1", "data", "weights here")
     for fact in list_networks(torchvision=everything):
         top1 = f"{fact.top1:.1f} %" if fact.top1 is not None else "-"
-        table.add_row(fact.name, f"{fact.parameters:,}", top1, fact.data or "-", fact.licence, fact.available)
-    console = _console()
+        table.add_row(fact.name, f"{fact.parameters:,}", top1, fact.data or "-", plain(fact.available))
+    console = stdout()
     console.print(table)
     if not everything:
         console.print("[dim]Any torchvision classifier can be named as well: --all lists them.[/]", highlight=False)
@@ -174,7 +172,9 @@ def divisions(
     power_of_two: Annotated[bool, typer.Option("--power-of-two", help="Constants are powers of two.")] = False,
 ) -> None:
     """Count what every way of dividing costs on a network, for one batch of images."""
-    with _progress() as progress:
+    from hwsim.report.console import plain, progress_bar, stdout
+
+    with progress_bar() as progress:
         progress(f"capturing {network}", 0, 0)
         import torch
 
@@ -182,84 +182,29 @@ def divisions(
         from hwsim.experiment.catalogue import load_network
         from hwsim.hardening import Scaling
         from hwsim.network import capture
+        from hwsim.report.terminal import division_cost_table
 
         loaded = load_network(network, "random")
         shape = loaded.input_shape if image_size is None else (loaded.input_shape[0], image_size, image_size)
         graph = capture(loaded.module, torch.zeros(2, *shape))
         progress(f"counting {network}", 0, 0)
         rows = division_table(graph, Scaling(power_of_two=power_of_two), format, batch, divider)
-    counters = {
-        "divisions": "divisions",
-        "reciprocal_multiplications": "reciprocal\nmultiplications",
-        "shifts": "shifts",
-        "alignments": "alignments",
-        "words_read": "words read",
-    }
-    table = _table("dividing", *counters.values(), "bits of\nconstants")
-    for row in rows:
-        total = row.counts.total.as_dict() if row.counts is not None else {}
-        counts = [f"{total[name]:,}" if total else "-" for name in counters]
-        table.add_row(row.way, *counts, f"{row.constant_bits:,}")
     size = " x ".join(map(str, shape))
-    console = _console()
+    console = stdout()
     console.print(f"[bold]{loaded.name}[/], {batch} image{'s' if batch > 1 else ''} of {size}", highlight=False)
-    console.print(table)
+    console.print(division_cost_table(rows))
     for row in rows:
         if row.impossible:
-            console.print(f"[yellow]{row.way} is impossible:[/] {row.impossible}", highlight=False)
+            console.print(plain(f"{row.way} is impossible: {row.impossible}"))
 
 
 @app.command(short_help="List the scenarios that come with hwsim.")
 def scenarios() -> None:
     """List the scenarios that come with hwsim."""
     from hwsim.experiment.loading import describe, scenario_library
+    from hwsim.report.console import new_table, plain, stdout
 
-    table = _table("scenario", "what it runs")
+    table = new_table("scenario", "what it runs")
     for name, path in scenario_library().items():
-        table.add_row(name, describe(path))
-    _console().print(table)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console()
-
-
-def _table(*columns: str) -> Table:
-    """A table whose first column is text and whose columns of numbers stand to the right."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    words = {"network", "scenario", "what it runs", "dividing", "data", "licence", "weights here"}
-    for column in columns:
-        table.add_column(column, justify="left" if column in words else "right", overflow="fold")
-    return table
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """A bar with the time left, on stderr, gone when the work is done; silent where nobody watches."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    console = Console(stderr=True)
-    bars = Bars(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with bars:
-        task = bars.add_task("starting", total=None)
-
-        def progress(text: str, done: int, total: int) -> None:
-            bars.update(task, description=text, completed=done, total=total or None)
-
-        yield progress
+        table.add_row(name, plain(describe(path)))
+    stdout().print(table)

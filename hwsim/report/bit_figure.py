@@ -10,14 +10,16 @@ from hwsim.experiment.scenario import Variant
 from hwsim.report.style import BASELINE, MARKERS, PALETTE, QUIET
 from hwsim.words import WordFormat, get_format
 
-PANEL_HEIGHT, WIDTH = 2.5, 8.0  # inches
+PANEL_HEIGHT, WIDTH = 2.6, 8.0  # inches
+OFF_SCALE = 1000.0
+"""A bit whose mean error is this many times above all errors at other bits is written instead of drawn."""
 
 
 def bit_error_figure(results: Results) -> Figure:
     """Mean and largest absolute error over bit position, one panel a format, the most significant bit at the left.
 
-    A dot is the mean over all stored weights, the thin line above it reaches to the largest error. Flips that give
-    an infinity or NaN are counted at the top instead.
+    A dot is the mean over all stored weights, the thin line above it reaches to the largest error. What is off the
+    scale, or becomes an infinity or NaN, is written at the top.
     """
     formats = results.scenario.memory.formats
     figure = Figure(figsize=(WIDTH, PANEL_HEIGHT * len(formats) + 0.8), layout="constrained")
@@ -35,17 +37,24 @@ def bit_error_figure(results: Results) -> Figure:
 
 def _draw_panel(ax: Axes, results: Results, fmt: WordFormat) -> None:
     variants = [variant for variant in results.scenario.variants if variant.runs_in(fmt.name)]
+    rows = [row for row in results.rows if row["format"] == fmt.name]
     _shade_fields(ax, fmt)
+    beyond = off_scale(rows)
     step = 0.62 / max(len(variants), 1)
-    plain = 0
-    for at, variant in enumerate(variants):
-        rows = [row for row in results.rows if (row["format"], row["variant"]) == (fmt.name, variant.name)]
-        colour, marker = BASELINE, "o"
-        if not variant.is_baseline:
-            colour, marker = PALETTE[plain % len(PALETTE)], MARKERS[(plain + 1) % len(MARKERS)]
-            plain += 1
+    notes: dict[int, list[tuple[str, str]]] = {}
+    for at, (variant, (colour, marker)) in enumerate(zip(variants, _looks(variants), strict=True)):
         shift = (at - (len(variants) - 1) / 2) * step
-        _draw_variant(ax, rows, variant, shift, colour, marker)
+        for row in (row for row in rows if row["variant"] == variant.name):
+            said = [f"mean {row['mean_error']:.0e}"] if row["bit"] in beyond and row["mean_error"] else []
+            if row["nonfinite"]:
+                said.append(f"{_percent(row['nonfinite'] / row['words'])} become Inf or NaN")
+            if said:
+                notes.setdefault(row["bit"], []).append((f"{variant.name}: {', '.join(said)}", colour))
+        shown = [row for row in rows if row["variant"] == variant.name and row["mean_error"]]
+        _draw_variant(ax, [r for r in shown if r["bit"] not in beyond], shift, colour, marker, variant.name)
+        off = [row["bit"] - shift for row in shown if row["bit"] in beyond]
+        ax.plot(off, [0.97] * len(off), linestyle="none", marker="^", color=colour, transform=ax.get_xaxis_transform())
+    _write_notes(ax, notes)
     ax.set_yscale("log")
     ax.set_xlim(fmt.width - 0.4, -0.6)
     ticks = [bit for bit in range(fmt.width) if fmt.width <= 16 or bit % 4 == 3 or bit in (0, fmt.width - 1)]
@@ -55,25 +64,59 @@ def _draw_panel(ax: Axes, results: Results, fmt: WordFormat) -> None:
     ax.set_ylabel("absolute error")
 
 
-def _draw_variant(ax: Axes, rows: list[Row], variant: Variant, shift: float, colour: str, marker: str) -> None:
-    known = [row for row in rows if row["mean_error"]]
-    x = [row["bit"] - shift for row in known]
-    mean = [row["mean_error"] for row in known]
-    ax.vlines(x, mean, [row["max_error"] for row in known], color=colour, linewidth=1.0, alpha=0.55)
-    ax.plot(x, mean, linestyle="none", marker=marker, color=colour, markersize=4.5, label=variant.name)
+def off_scale(rows: list[Row]) -> set[int]:
+    """Bits whose mean error is so far above every error at the other bits that drawing it would flatten the rest."""
+    mean: dict[int, float] = {}
+    largest: dict[int, float] = {}
     for row in rows:
-        share = row["nonfinite"] / row["words"]
-        if share > 0:
-            ax.annotate(
-                f"{100 * share:.0f}%" if share >= 0.01 else "<1%",
-                (row["bit"] - shift, 0.985),
-                xycoords=ax.get_xaxis_transform(),
-                rotation=90,
-                va="top",
-                ha="center",
-                fontsize=7,
-                color=colour,
-            )
+        mean[row["bit"]] = max(mean.get(row["bit"], 0.0), row["mean_error"] or 0.0)
+        largest[row["bit"]] = max(largest.get(row["bit"], 0.0), row["max_error"] or 0.0)
+    beyond: set[int] = set()
+    for bit in sorted(mean, key=lambda bit: -mean[bit]):
+        others = [largest[other] for other in mean if other != bit and other not in beyond]
+        if not others or mean[bit] < OFF_SCALE * max(others):
+            break
+        beyond.add(bit)
+    return beyond
+
+
+def _looks(variants: list[Variant]) -> list[tuple[str, str]]:
+    """A colour and a marker for each variant."""
+    looks: list[tuple[str, str]] = []
+    plain = 0
+    for variant in variants:
+        if variant.is_baseline:
+            looks.append((BASELINE, "o"))
+        else:
+            looks.append((PALETTE[plain % len(PALETTE)], MARKERS[(plain + 1) % len(MARKERS)]))
+            plain += 1
+    return looks
+
+
+def _draw_variant(ax: Axes, rows: list[Row], shift: float, colour: str, marker: str, name: str) -> None:
+    x = [row["bit"] - shift for row in rows]
+    mean = [row["mean_error"] for row in rows]
+    ax.vlines(x, mean, [row["max_error"] for row in rows], color=colour, linewidth=1.0, alpha=0.55)
+    ax.plot(x, mean, linestyle="none", marker=marker, color=colour, markersize=4.5, label=name)
+
+
+def _write_notes(ax: Axes, notes: dict[int, list[tuple[str, str]]]) -> None:
+    """What cannot be drawn at a bit, written to the right of it under the upper edge."""
+    lines = [(bit, text, colour) for bit in sorted(notes, reverse=True) for text, colour in notes[bit]]
+    for at, (bit, text, colour) in enumerate(lines):
+        ax.annotate(
+            f"bit {bit}, {text}",
+            (bit - 0.8, 0.965 - 0.085 * at),
+            xycoords=ax.get_xaxis_transform(),
+            va="center",
+            ha="left",
+            fontsize=7.5,
+            color=colour,
+        )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %"
 
 
 def _shade_fields(ax: Axes, fmt: WordFormat) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -69,28 +69,31 @@ def save(figure: Figure) -> dict[str, bytes]:
     return files
 
 
-def spread(wanted: list[float], gap: float, low: float, high: float) -> list[float]:
-    """Heights near the `wanted` ones, in the same order, at least `gap` apart and within [low, high] if they fit.
+def spread(wanted: Sequence[float], sizes: Sequence[float], low: float, high: float) -> list[float]:
+    """Centres near the `wanted` ones, in the same order, of things of these `sizes` that must not overlap.
 
-    The least-squares solution: neighbours that collide move as one block around their mean.
+    The least-squares solution, kept within [low, high]: neighbours that collide move as one block around their mean.
+    Where there is no room for all, they overlap evenly.
     """
+    total = sum(sizes)
+    if total > high - low:
+        sizes = [size * (high - low) / total for size in sizes]
     order = sorted(range(len(wanted)), key=lambda i: wanted[i])
-    gap = min(gap, (high - low) / max(len(wanted) - 1, 1))
-    blocks: list[list[float]] = []  # each: [sum of shifted wishes, members]
-    for rank, i in enumerate(order):
-        blocks.append([wanted[i] - rank * gap, 1])
-        while len(blocks) > 1 and blocks[-2][0] / blocks[-2][1] > blocks[-1][0] / blocks[-1][1]:
-            total, members = blocks.pop()
-            blocks[-1][0] += total
-            blocks[-1][1] += members
+    offsets, edge = [], 0.0  # from the lower edge of the stack to the centre of each
+    for i in order:
+        offsets.append(edge + sizes[i] / 2)
+        edge += sizes[i]
+    blocks: list[tuple[float, int]] = []  # sum of where its members want the stack's lower edge, and how many
+    for i, offset in zip(order, offsets, strict=True):
+        block = (wanted[i] - offset, 1)
+        while blocks and blocks[-1][0] / blocks[-1][1] > block[0] / block[1]:
+            below = blocks.pop()
+            block = (below[0] + block[0], below[1] + block[1])
+        blocks.append(block)
+    bases = [min(max(shift / n, low), high - edge) for shift, n in blocks for _ in range(n)]
     placed = [0.0] * len(wanted)
-    rank = 0
-    top = high - (len(wanted) - 1) * gap
-    for total, members in blocks:
-        base = min(max(total / members, low), top)
-        for _ in range(int(members)):
-            placed[order[rank]] = base + rank * gap
-            rank += 1
+    for i, base, offset in zip(order, bases, offsets, strict=True):
+        placed[i] = base + offset
     return placed
 
 
@@ -113,10 +116,10 @@ def label_lines(axes: Axes, ends: list[LineEnd]) -> None:
     assert isinstance(figure, Figure)
     figure.draw_without_rendering()
     line = 1.4 * mpl.rcParams["font.size"] * figure.dpi / 72 / axes.get_window_extent().height
-    gap = line * max((end.text.count("\n") + 1 for end in ends), default=1)
+    sizes = [line * (end.text.count("\n") + 1) for end in ends]
     to_axes = axes.transData + axes.transAxes.inverted()
     points = [to_axes.transform((end.x, end.y)) for end in ends]
-    heights = spread([float(point[1]) for point in points], gap, 0.0, 1.0)
+    heights = spread([float(point[1]) for point in points], sizes, -0.05, 1.05)
     for end, point, y in zip(ends, points, heights, strict=True):
         axes.plot(
             [float(point[0]), 1.07],

@@ -104,18 +104,27 @@ def number(value: float) -> str:
 
 
 def rate(ber: float) -> str:
-    """A bit error rate as people write it: 0, 1e-05 -> 1e-5."""
-    return f"{ber:g}".replace("e-0", "e-")
+    """A bit error rate as people write it: 0, 1e-5, 2.5e-4."""
+    if ber == 0:
+        return "0"
+    significand, exponent = f"{ber:.6e}".split("e")
+    return f"{float(significand):g}e{int(exponent)}"
 
 
-def overflow_notes(results: Results) -> list[str]:
-    """One sentence for each format and variant whose activations overflow without any fault."""
-    notes = []
+def notes(results: Results) -> list[str]:
+    """What a reader must know to read the tables right: images without a result, and overflows without a fault."""
+    found = []
+    worst = max(results.rows, key=lambda row: row["invalid"])
+    if worst["invalid"] > 0:
+        found.append(
+            f"Images with NaN among their logits count as wrong: up to {100 * worst['invalid']:.1f} % of them "
+            f"({worst['format']}, {worst['variant']}, BER {rate(worst['ber'])})."
+        )
     for row in results.rows:
         if row["ber"] == 0 and row["overflows"]:
             first = row["overflow_layers"].split("+")[0]
-            notes.append(
+            found.append(
                 f"{row['variant']} in {row['format']} overflows without any fault, first in {first} "
                 f"({number(row['overflows'])} values)."
             )
-    return list(dict.fromkeys(notes))
+    return list(dict.fromkeys(found))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from rich import box
+import math
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hwsim.experiment.results import Results
-from hwsim.report.tables import Shares, costs, number, overflow_notes, rate, shares, widest_over_images
+from hwsim.datapath.divisions import DivisionCost
+from hwsim.experiment.results import Results, Row
+from hwsim.report.console import new_table
+from hwsim.report.tables import Shares, costs, notes, number, rate, shares, widest_over_images
+from hwsim.words import get_format
 
 TITLES = {"accuracy": "Top-1 accuracy, %", "agreement": "Same top-1 as the FP32 network, %"}
 
@@ -32,71 +37,97 @@ def print_results(results: Results, console: Console) -> None:
         f"[dim]{spread}over images it is ±{widest_over_images(results):.1f} points at most.[/]", highlight=False
     )
     console.print(cost_table(results))
-    for note in overflow_notes(results):
+    for note in notes(results):
         console.print(f"[yellow]{note}[/]", highlight=False)
-
-
-def _table(title: str) -> Table:
-    return Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1)
-    )
 
 
 def share_table(data: Shares) -> Table:
     """One line a variant, one column a bit error rate, one section for each format and set of immune bits."""
-    table = _table(TITLES[data.measure])
-    table.add_column("bit error rate", overflow="fold")
-    for ber in data.rates:
-        table.add_column(rate(ber), justify="right", no_wrap=True)
+    table = new_table("bit error rate", *(">" + rate(ber) for ber in data.rates), title=TITLES[data.measure])
+    gap = " " if len(data.rates) <= 4 else "\n"  # all on one line where 80 columns are enough
     for section in data.sections:
         table.add_row(Text(section.title, style="bold cyan"))
         for name, cells in section.lines:
-            texts = [Text.assemble(cell.text, (f"\n{cell.spread}", "dim") if cell.spread else "") for cell in cells]
+            texts = [Text.assemble(cell.text, (f"{gap}{cell.spread}", "dim") if cell.spread else "") for cell in cells]
             table.add_row(Text(f"  {name}"), *texts)
         table.add_section()
     return table
 
 
+COUNTERS = {
+    "divisions": ">divisions",
+    "reciprocal_multiplications": ">reciprocal\nmult.",
+    "shifts": ">shifts",
+    "alignments": ">alignments",
+    "words_read": ">words read",
+}
+"""The counters of the cost tables, and how they are headed."""
+
+
 def cost_table(results: Results) -> Table:
     """Exact counts for one image: divisions, multiplications by a reciprocal, shifts, words read."""
     batch = results.scenario.datapath.batch
-    table = _table("For each image" + (f", {batch} images sharing a read of the weights" if batch > 1 else ""))
     lines = costs(results)
-    several = len({line.formats for line in lines}) > 1
-    table.add_column("variant", overflow="fold")
-    if several:
-        table.add_column("format", overflow="fold")
-    shown = {
-        "divisions": "divisions",
-        "reciprocal_multiplications": "reciprocal\nmultiplications",
-        "shifts": "shifts",
-        "alignments": "alignments",
-        "words_read": "words read",
-    }
-    used = [name for name in shown if name != "alignments" or any(line.counts[name] for line in lines)]
-    for name in used:
-        table.add_column(shown[name], justify="right", no_wrap=True)
+    several = len(lines) > len({line.variant for line in lines})  # a variant that costs more in one format
+    table = new_table(
+        "variant",
+        *(["format"] if several else []),
+        *COUNTERS.values(),
+        title="For each image" + (f", {batch} images sharing a read of the weights" if batch > 1 else ""),
+    )
     for line in lines:
         formats = [line.formats] if several else []
-        table.add_row(line.variant, *formats, *(number(line.counts[name]) for name in used))
+        table.add_row(line.variant, *formats, *(number(line.counts[name]) for name in COUNTERS))
+    return table
+
+
+def division_cost_table(rows: Sequence[DivisionCost]) -> Table:
+    """Exact counts for one batch, one line a way of dividing."""
+    table = new_table("dividing", *COUNTERS.values(), ">constant\nbits")
+    for row in rows:
+        total = row.counts.total.as_dict() if row.counts is not None else None
+        counts = [f"{total[name]:,}" if total else "-" for name in COUNTERS]
+        table.add_row(row.way, *counts, f"{row.constant_bits:,}")
     return table
 
 
 def bit_error_table(results: Results) -> Table:
-    """The largest contribution of each field: what one flip does on average, scaled and not."""
-    table = _table("Root mean square error of one flip, over all stored weights")
-    names = list(dict.fromkeys((row["format"], row["variant"]) for row in results.rows))
-    table.add_column("format")
-    table.add_column("variant", overflow="fold")
-    for heading in ("sign", "worst bit", "its error", "next worst", "its error", "not finite"):
-        table.add_column(heading, justify="right")
-    for fmt, variant in names:
-        rows = [row for row in results.rows if (row["format"], row["variant"]) == (fmt, variant)]
-        known = sorted((row for row in rows if row["rms_error"] is not None), key=lambda row: -row["rms_error"])
-        sign = next((row["rms_error"] for row in rows if row["field"] == "sign"), None)
-        flipped = sum(row["nonfinite"] for row in rows) / sum(row["words"] for row in rows)
-        cells = ["-" if sign is None else f"{sign:.3g}"]
-        for row in known[:2]:
-            cells += [f"{row['field']} {row['bit']}", f"{row['rms_error']:.3g}"]
-        table.add_row(fmt, variant, *cells, f"{100 * flipped:.2f} %")
+    """What one flip does in each field, with the exponent's most significant bit apart, one column a variant."""
+    variants = [variant.name for variant in results.scenario.variants]
+    table = new_table(
+        "flipped bit",
+        *(">" + name for name in variants),
+        title="Root-mean-square error of one flip, over all stored weights",
+    )
+    for fmt in results.scenario.memory.formats:
+        table.add_row(Text(fmt, style="bold cyan"))
+        for label, bits in _bit_groups(fmt):
+            rows = [row for row in results.rows if row["format"] == fmt and row["bit"] in bits]
+            cells = [_rms([row for row in rows if row["variant"] == name]) for name in variants]
+            table.add_row(f"  {label}", *cells)
+        table.add_section()
     return table
+
+
+def _bit_groups(name: str) -> list[tuple[str, list[int]]]:
+    fmt = get_format(name)
+    groups = []
+    for field in fmt.fields:
+        bits = list(range(field.lsb, field.msb + 1))
+        if fmt.exponent_msb in bits and len(bits) > 1:
+            groups.append((f"{field.name} {bits[-1]}, the highest", bits[-1:]))
+            bits = bits[:-1]
+        place = f"{bits[0]}" if len(bits) == 1 else f"{bits[-1]} to {bits[0]}"
+        groups.append((f"{field.name} {place}", bits))
+    return groups
+
+
+def _rms(rows: list[Row]) -> str:
+    """Over all flips that leave a finite value; how many do not is said beside it."""
+    if not rows:
+        return "-"
+    finite = sum(row["words"] - row["nonfinite"] for row in rows)
+    lost = sum(row["nonfinite"] for row in rows) / sum(row["words"] for row in rows)
+    squares = math.fsum((row["words"] - row["nonfinite"]) * (row["rms_error"] or 0.0) ** 2 for row in rows)
+    text = f"{math.sqrt(squares / finite):.3g}" if finite else "-"
+    return text + (f" ({100 * lost:.2g} % Inf, NaN)" if lost else "")

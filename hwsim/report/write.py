@@ -20,7 +20,7 @@ from hwsim.report.bit_figure import bit_error_figure
 from hwsim.report.choices import CHOICES
 from hwsim.report.figures import accuracy_figure
 from hwsim.report.style import save, styled
-from hwsim.report.tables import costs, number, overflow_notes, rate, shares, widest_over_images
+from hwsim.report.tables import costs, notes, number, rate, shares, widest_over_images
 from hwsim.report.terminal import TITLES
 
 
@@ -64,8 +64,8 @@ def draw(results: Results) -> Iterator[Drawn]:
             "Absolute error of one flip by bit position",
             bit_error_figure,
             results,
-            "Dots are means over all stored weights, thin lines reach up to the largest error; percentages count the "
-            "flips that give an infinity or NaN. Bit 0 is the least significant (the paper counts from the sign).",
+            "Dots are means over all stored weights, thin lines reach up to the largest error. A triangle stands for "
+            "an error off the scale. Bit 0 is the least significant (the paper counts from the sign).",
         )
         return
     for measure in TITLES:
@@ -104,7 +104,7 @@ def render(results: Results, figures: list[Drawn]) -> str:
         rows=results.rows,
         environment=found,
         figures=figures,
-        notes=overflow_notes(results) if accuracy else [],
+        notes=notes(results) if accuracy else [],
         tables=[{"title": TITLES[m], "data": shares(results, m)} for m in TITLES] if accuracy else [],
         maps=results.scenario.trials.fault_maps,
         over_images=widest_over_images(results) if accuracy else 0.0,

@@ -1,0 +1,66 @@
+"""The terminal: plain tables on stdout, a progress bar on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+from rich.text import Text
+
+from hwsim.experiment.progress import Progress
+
+
+def stdout() -> Console:
+    """Where results go."""
+    return Console()
+
+
+def plain(text: str) -> Text:
+    """Text as it is: rich would take "[imagenet]" for markup."""
+    return Text(text)
+
+
+def new_table(*columns: str, title: str | None = None) -> Table:
+    """A table without rows; a heading that begins with ">" is of a column of numbers, which never wrap."""
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    for column in columns:
+        numbers = column.startswith(">")
+        table.add_column(
+            column.removeprefix(">"), justify="right" if numbers else "left", no_wrap=numbers, overflow="fold"
+        )
+    return table
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """A bar with the time left, on stderr, gone when the work is done; silent where nobody watches."""
+    console = Console(stderr=True)
+    bars = Bars(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bars:
+        task = bars.add_task("starting", total=None)
+
+        def progress(text: str, done: int, total: int) -> None:
+            bars.update(task, description=text, completed=done, total=total or None)
+
+        yield progress
