@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -54,8 +56,8 @@ def _draw_panel(ax: Axes, results: Results, fmt: WordFormat) -> None:
         _draw_variant(ax, [r for r in shown if r["bit"] not in beyond], shift, colour, marker, variant.name)
         off = [row["bit"] - shift for row in shown if row["bit"] in beyond]
         ax.plot(off, [0.97] * len(off), linestyle="none", marker="^", color=colour, transform=ax.get_xaxis_transform())
-    _write_notes(ax, notes)
     ax.set_yscale("log")
+    _write_notes(ax, notes)
     ax.set_xlim(fmt.width - 0.4, -0.6)
     ticks = [bit for bit in range(fmt.width) if fmt.width <= 16 or bit % 4 == 3 or bit in (0, fmt.width - 1)]
     ax.set_xticks(ticks)
@@ -101,8 +103,11 @@ def _draw_variant(ax: Axes, rows: list[Row], shift: float, colour: str, marker: 
 
 
 def _write_notes(ax: Axes, notes: dict[int, list[tuple[str, str]]]) -> None:
-    """What cannot be drawn at a bit, written to the right of it under the upper edge."""
+    """What cannot be drawn at a bit, written to the right of it in a band above the errors that are drawn."""
     lines = [(bit, text, colour) for bit in sorted(notes, reverse=True) for text, colour in notes[bit]]
+    low, high = (math.log10(edge) for edge in ax.get_ylim())
+    band = 0.085 * len(lines) + 0.02 if lines else 0.0
+    ax.set_ylim(top=10 ** (low + (high - low) / (1 - band)))
     for at, (bit, text, colour) in enumerate(lines):
         ax.annotate(
             f"bit {bit}, {text}",
