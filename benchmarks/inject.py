@@ -47,6 +47,7 @@ def main() -> None:
         if not peer.installed:
             print(f"{peer.name} is not measured: it is not installed (pip install '{peer.requirement}').")
 
+    summary = []
     for ber in options.ber:
         ours, others = hwsim_methods(memory, ber), [*bare_methods(memory, ber), dense_method(memory, ber)]
         left_out = []
@@ -67,6 +68,28 @@ def main() -> None:
         print(report(ours + others, ber * memory.cells))
         for sentence in left_out:
             print(sentence)
+        summary.append((f"{ber:g}", *ratios({case.name: case.median for case, _ in ours + others})))
+
+    print("\nRatios of medians: peers and the dense way against hwsim's draw, flip, undo (they restore too);")
+    print("hwsim's draw, flip against the bare scatters, which neither draw nor restore")
+    header = ("BER", "dense / hwsim", "MRFI / hwsim", "PyTorchFI / hwsim", "hwsim / words[i] ^= mask", "hwsim / xor.at")
+    print(table(header, summary))
+
+
+def ratios(medians: dict[str, float]) -> list[str]:
+    """The last table's row from the median seconds by method; a dash for what was not run."""
+
+    def time_of(start: str) -> float | None:
+        return next((seconds for name, seconds in medians.items() if name.startswith(start)), None)
+
+    pairs = [(peer, "hwsim: draw, flip, undo") for peer in ("dense torch", "MRFI", "PyTorchFI")]
+    pairs += [("hwsim: draw, flip", bare) for bare in ("bare scatter: words", "bare scatter: bitwise_xor.at")]
+    row = []
+    for one, other in pairs:
+        first = medians.get(one) or time_of(one)
+        second = medians.get(other) or time_of(other)
+        row.append(f"{first / second:,.2f}" if first and second else "-")
+    return row
 
 
 def report(methods: Methods, expected: float) -> str:
