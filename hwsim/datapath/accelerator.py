@@ -271,7 +271,7 @@ class Accelerator:
                 return x
             y = x if overwrite else x.clone(memory_format=torch.preserve_format)
             if multiplier is not None:
-                rescale(y, multiplier, op.channel_axis, torch.Tensor.mul_)
+                rescale(y, multiplier, op.channel_axis, torch.mul, out=y)
             if addend is not None:
                 y.add_(channels(addend, op.channel_axis, y.dim()))
             layer.nonfinite += count_nonfinite(y)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hwsim.hardening import Constants
-from hwsim.hardening.scaling import reciprocal
+from hwsim.hardening.scaling import reciprocal, to_significand
 from hwsim.network import Scale
 from hwsim.network.graph import channels
 
@@ -18,42 +18,48 @@ _SMALLEST, _LARGEST = 2.0**-126, float(np.finfo(np.float32).max)  # normal FP32 
 
 def divide_by_constants(y: Tensor, constants: Constants, axis: int, divider: str) -> Tensor:
     """`y / c` in place, where `c` has one number for the tensor or one for each channel along `axis`."""
-    values = constants.values
+    divisor = torch.from_numpy(constants.values)
     if divider == "reciprocal" and not constants.powers_of_two:
-        factors = torch.from_numpy(reciprocal(values))
-        return rescale(y, factors if constants.per_channel else factors.item(), axis, torch.Tensor.mul_)
-    divisor = torch.from_numpy(values) if constants.per_channel else float(values[0])
-    return rescale(y, divisor, axis, torch.Tensor.div_)
+        return rescale(y, torch.from_numpy(reciprocal(constants.values)), axis, torch.mul, out=y)
+    return rescale(y, divisor, axis, torch.div, out=y)
 
 
 def divide_by_scale(y: Tensor, scale: Scale, divider: str) -> Tensor:
-    """`y / s` as a new tensor; a scale beyond the range of FP32 is split into significand and exponent."""
+    """`y / s` as a new tensor."""
     if divider == "reciprocal" and not scale.is_power_of_two:
         return multiply_by_scale(y, Scale() / scale)
-    return (y.double() / scale.significand * 2.0 ** (-scale.exponent)).float()
+    return rescale(y, _constant(scale), 0, torch.div)
 
 
 def multiply_by_scale(y: Tensor, scale: Scale) -> Tensor:
-    """`s * y` as a new tensor, with s rounded to the significand of an FP32 number."""
-    significand = float(np.float32(scale.significand))
-    return (y.double() * significand * 2.0**scale.exponent).float()
+    """`s * y` as a new tensor."""
+    return rescale(y, _constant(scale), 0, torch.mul)
 
 
-def rescale(y: Tensor, number: Tensor | float, axis: int, operation: Callable[..., Tensor]) -> Tensor:
-    """`operation(y, number)` in place, rounded once to FP32, also where a number is no normal FP32 number.
+def rescale(
+    y: Tensor, numbers: Tensor, axis: int, operation: Callable[..., Tensor], out: Tensor | None = None
+) -> Tensor:
+    """`operation(y, numbers)`, rounded once to FP32 also where a number is no normal FP32 number.
 
     Args:
         y: FP32 tensor.
-        number: one double, or one for each channel along `axis`, of 24-bit significand.
+        numbers: doubles of 24-bit significand: one, or one for each channel along `axis`.
         axis: the channel axis of `y`.
-        operation: `Tensor.mul_` or `Tensor.div_`.
+        operation: `torch.mul` or `torch.div`.
+        out: where to put the result; a new tensor if None.
     """
-    peak = np.abs(np.asarray(number))
-    peak = peak[peak > 0] if (peak > 0).any() else np.ones(1)
-    spread = channels(number, axis, y.dim()) if isinstance(number, Tensor) else number
-    if peak.min() >= _SMALLEST and peak.max() <= _LARGEST:
-        return operation(y, spread.float() if isinstance(spread, Tensor) else spread)
-    return y.copy_(operation(y.double(), spread))
+    spread = channels(numbers, axis, y.dim()) if len(numbers) > 1 else numbers
+    magnitudes = numbers[numbers != 0].abs()
+    if bool(((magnitudes >= _SMALLEST) & (magnitudes <= _LARGEST)).all()):
+        return operation(y, spread.float(), out=out)
+    exact = operation(y.double(), spread)
+    return exact.float() if out is None else out.copy_(exact)
+
+
+def _constant(scale: Scale) -> Tensor:
+    """A scale as hardware keeps it, with a significand of 24 bits; the nearest double where it is beyond them."""
+    value = min(max(float(scale), np.finfo(np.float64).tiny), np.finfo(np.float64).max)
+    return torch.from_numpy(to_significand(np.array([value])))
 
 
 def count_nonfinite(y: Tensor) -> int:
