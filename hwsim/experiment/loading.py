@@ -142,7 +142,7 @@ def written(place: Place) -> str:
 def _sentence(error: ValidationError, where: str, data: Mapping[str, Any]) -> HwsimError:
     """The first thing that is wrong, as one sentence with its place and what would be right."""
     first = error.errors()[0]
-    place: Place = first["loc"]
+    place = _in_file(first["loc"], data)
     key = written(place)
     cause = first.get("ctx", {}).get("error")
     kind = first["type"]
@@ -151,9 +151,23 @@ def _sentence(error: ValidationError, where: str, data: Mapping[str, Any]) -> Hw
     if kind == "missing":
         return HwsimError(f"`{key}` is missing in {where}: give {_must(place)}.")
     if isinstance(cause, HwsimError) or (kind == "value_error" and str(cause) != "not a target"):
-        text = str(cause).rstrip(".")
-        return HwsimError(f"`{key}` in {where}: {text}." if key else f"In {where}: {text}.")
+        text = str(cause) if str(cause)[-1] in ".?" else f"{cause}."
+        return HwsimError(f"`{key}` in {where}: {text}" if key else f"In {where}: {text}")
     return HwsimError(f"`{key}` in {where} is {_shown(first['input'])}: it must be {_must(place)}.")
+
+
+def _in_file(place: Place, data: Any) -> Place:
+    """The place as the file has it: without an index into what is one value there and not a list."""
+    found: list[str | int] = []
+    for part in place:
+        if isinstance(part, int) and not isinstance(data, list | tuple):
+            continue
+        found.append(part)
+        try:
+            data = data[part]
+        except (LookupError, TypeError):
+            data = None
+    return tuple(found)
 
 
 def _shown(value: Any) -> str:

@@ -129,16 +129,16 @@ class ResultsFolder:
             return
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
+            before = {**stored["packages"], **stored["inputs"]}
+        except (ValueError, KeyError, TypeError):
             raise HwsimError(f"{path} is damaged: start again with --fresh.") from None
-        for key in ("packages", "inputs"):
-            before, now = stored.get(key, {}), environment.get(key, {})
-            for name in sorted({*before, *now}):
-                if before.get(name) != now.get(name):
-                    raise HwsimError(
-                        f"{self.path} was begun with {name} {before.get(name)} and this is {now.get(name)}: choose "
-                        "another folder with --out, or start again with --fresh."
-                    )
+        now = {**environment["packages"], **environment["inputs"]}
+        for name in sorted({*before, *now}):
+            if before.get(name) != now.get(name):
+                raise HwsimError(
+                    f"{self.path} was begun with {name} {before.get(name)} and this is {now.get(name)}: choose "
+                    "another folder with --out, or start again with --fresh."
+                )
 
     def _finished(self) -> dict[Trial, Record]:
         """The whole lines of the trial log; a line that was being written when a run was killed is cut off."""
