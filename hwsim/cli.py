@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hwsim import __version__
-from hwsim.errors import HwsimError
+from hwsim.errors import HwsimError, unknown
 
 WRONG_INPUT, INTERRUPTED = 2, 130
 
@@ -179,11 +179,14 @@ def divisions(
         import torch
 
         from hwsim.datapath import division_table
+        from hwsim.datapath.accelerator import DIVIDERS
         from hwsim.experiment.catalogue import load_network
         from hwsim.hardening import Scaling
         from hwsim.network import capture
         from hwsim.report.terminal import division_cost_table
 
+        if divider not in DIVIDERS:
+            raise unknown("divider", divider, DIVIDERS)
         loaded = load_network(network, "random")
         shape = loaded.input_shape if image_size is None else (loaded.input_shape[0], image_size, image_size)
         graph = capture(loaded.module, torch.zeros(2, *shape))

@@ -115,7 +115,7 @@ def _bit_groups(name: str) -> list[tuple[str, list[int]]]:
     for field in fmt.fields:
         bits = list(range(field.lsb, field.msb + 1))
         if fmt.exponent_msb in bits and len(bits) > 1:
-            groups.append((f"{field.name} {bits[-1]}, the highest", bits[-1:]))
+            groups.append((f"{field.name} {bits[-1]} (highest)", bits[-1:]))
             bits = bits[:-1]
         place = f"{bits[0]}" if len(bits) == 1 else f"{bits[-1]} to {bits[0]}"
         groups.append((f"{field.name} {place}", bits))
@@ -123,11 +123,11 @@ def _bit_groups(name: str) -> list[tuple[str, list[int]]]:
 
 
 def _rms(rows: list[Row]) -> str:
-    """Over all flips that leave a finite value; how many do not is said beside it."""
+    """Over all flips that leave a finite value; the share that gives an infinity or NaN is said beside it."""
     if not rows:
         return "-"
     finite = sum(row["words"] - row["nonfinite"] for row in rows)
     lost = sum(row["nonfinite"] for row in rows) / sum(row["words"] for row in rows)
     squares = math.fsum((row["words"] - row["nonfinite"]) * (row["rms_error"] or 0.0) ** 2 for row in rows)
     text = f"{math.sqrt(squares / finite):.3g}" if finite else "-"
-    return text + (f" ({100 * lost:.2g} % Inf, NaN)" if lost else "")
+    return text + (f" ({100 * lost:.2g} % Inf)" if lost else "")

@@ -1,0 +1,49 @@
+"""One small run of each study, shared by the tests of the report."""
+
+from __future__ import annotations
+
+import pytest
+
+from hwsim.experiment.results import Results
+from hwsim.experiment.run import run_scenario
+
+
+@pytest.fixture(scope="session")
+def accuracy(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """Two formats, two sets of immune bits, two ways of dividing that agree, a guard in one format only."""
+    return run_scenario(
+        {
+            "name": "small",
+            "network": {"name": "lenet5"},
+            "data": {"name": "fashion_mnist", "images": 40},
+            "memory": {"formats": ["fp16", "q2.5"], "ber": [1e-4, 2e-2], "immune": [[], ["sign"]]},
+            "trials": {"fault_maps": 2},
+            "variants": [
+                {"name": "per layer", "scaling": {}, "divide": "per_layer"},
+                {"name": "per weight", "scaling": {}, "divide": "per_weight"},
+                {"name": "read <= 2 & masked", "guards": ["mask_exponent_msb"], "formats": ["fp16"]},
+            ],
+        },
+        out=tmp_path_factory.mktemp("report") / "accuracy",
+    )
+
+
+@pytest.fixture(scope="session")
+def bits(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return run_scenario(
+        {
+            "name": "bits",
+            "study": "bit_errors",
+            "network": {"name": "lenet5"},
+            "memory": {"formats": ["fp32", "q2.5"]},
+            "variants": [{"name": "scaled", "scaling": {}}],
+        },
+        out=tmp_path_factory.mktemp("report") / "bits",
+    )
+
+
+@pytest.fixture(params=["accuracy", "bits"])
+def results(request: pytest.FixtureRequest) -> Results:
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, Results)
+    return found

@@ -1,0 +1,200 @@
+"""The HTML report and the terminal's tables: whole, self-contained, and legible."""
+
+from __future__ import annotations
+
+import functools
+import io
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from hwsim.errors import HwsimError
+from hwsim.experiment.columns import ACCURACY
+from hwsim.experiment.results import Results
+from hwsim.report.choices import CHOICES
+from hwsim.report.console import new_table, plain
+from hwsim.report.tables import COSTS, costs, number, rate, shares
+from hwsim.report.terminal import print_results
+from hwsim.report.write import write_report
+
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Collects what a page links to and its text, and checks that elements close in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.counts: dict[str, int] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.counts[tag] = self.counts.get(tag, 0) + 1
+        if tag not in VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name in ("href", "src", "xlink:href", "data"):
+                self.links.append(value or "")
+            if name == "id" and "svg" not in self.open:
+                self.ids.append(value or "")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@functools.cache
+def report_of(folder: Path) -> Path:
+    """The report, written once."""
+    return write_report(Results.load(folder))
+
+
+def page_of(results: Results) -> Page:
+    page = Page()
+    page.feed(report_of(results.folder).read_text(encoding="utf-8"))
+    page.close()
+    return page
+
+
+def printed(results: Results, width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    print_results(results, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_report_needs_no_other_file(results: Results) -> None:
+    page = page_of(results)
+    assert page.open == []
+    assert page.links
+    for link in page.links:
+        assert link.startswith("#")
+    assert {link[1:] for link in page.links if link[1:] in page.ids} >= {"figures", "results", "settings", "choices"}
+    source = (results.folder / "report.html").read_text(encoding="utf-8")
+    assert "url(http" not in source
+    assert "@import" not in source
+    assert "<script" not in source
+
+
+def test_every_link_of_the_navigation_leads_somewhere(results: Results) -> None:
+    source = report_of(results.folder).read_text(encoding="utf-8")
+    for target in (part.split('"')[0] for part in source.split('<a href="#')[1:]):
+        assert f'id="{target}"' in source
+
+
+def test_figures_lie_in_the_page_and_beside_it_as_png_and_svg(results: Results) -> None:
+    page = page_of(results)
+    names = ["accuracy", "agreement"] if results.scenario.study == "accuracy" else ["bit_errors"]
+    assert page.counts["svg"] == len(names)
+    found = sorted(path.name for path in (results.folder / "figures").iterdir())
+    assert found == sorted(f"{name}.{kind}" for name in names for kind in ("png", "svg"))
+
+
+def test_the_page_says_how_its_numbers_came_about(results: Results) -> None:
+    text = page_of(results).text
+    for part in ("seed 1", "lenet5", results.environment["packages"]["torch"], "61,706 parameters"):
+        assert part in text
+    assert results.environment["inputs"]["the network"] in text
+    for subject, choice in CHOICES:
+        assert subject in text
+        assert choice.split("`")[0][:40] in text
+
+
+def test_the_page_explains_every_column(accuracy: Results) -> None:
+    text = page_of(accuracy).text
+    for column in ACCURACY:
+        assert column.name in text
+
+
+def test_names_with_special_characters_are_shown_as_they_are(accuracy: Results) -> None:
+    assert "read <= 2 & masked" in page_of(accuracy).text
+    assert "read <= 2 & masked" in printed(accuracy)
+
+
+def test_equal_results_give_an_equal_report_from_the_folder_as_from_the_run(results: Results) -> None:
+    read_from_folder = report_of(results.folder).read_bytes()
+    assert write_report(results).read_bytes() == read_from_folder
+
+
+def test_a_report_that_cannot_be_written_is_one_sentence(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(HwsimError, match="No space left on device"):
+        write_report(results)
+
+
+def test_the_terminal_tables_fit_80_columns(results: Results) -> None:
+    for line in printed(results).splitlines():
+        assert len(line) <= 80
+
+
+def test_the_terminal_shows_accuracy_agreement_intervals_and_counts(accuracy: Results) -> None:
+    text = printed(accuracy)
+    for part in ("Top-1 accuracy", "Same top-1", "±", "divisions", "words read", "61,470", "95 % interval"):
+        assert part in text
+    for fmt in ("fp16, sign immune", "q2.5"):
+        assert fmt in text
+
+
+def test_the_terminal_sums_up_bit_errors_by_field(bits: Results) -> None:
+    text = printed(bits)
+    for part in ("exponent 30 (highest)", "exponent 29 to 23", "fraction 22 to 0", "integer 6 to 5", " % Inf)"):
+        assert part in text
+
+
+def test_the_table_of_shares_has_the_values_of_the_rows(accuracy: Results) -> None:
+    data = shares(accuracy)
+    assert data.rates == [0.0, 1e-4, 2e-2]
+    assert len(data.sections) == 4
+    for section in data.sections:
+        fmt = section.title.split(",")[0]
+        immune = "sign" if "immune" in section.title else ""
+        for name, cells in section.lines:
+            for ber, cell in zip(data.rates, cells, strict=True):
+                row = accuracy.row(format=fmt, variant=name, immune=immune, ber=ber)
+                assert cell.value == 100 * row["accuracy"]
+                assert (cell.half is None) == (ber == 0)
+
+
+def test_costs_are_those_of_one_image(accuracy: Results) -> None:
+    lines = {line.variant: line for line in costs(accuracy)}
+    assert lines["per weight"].counts["divisions"] == 61_470
+    assert lines["per weight"].formats == "fp16, q2.5"
+    assert lines["read <= 2 & masked"].formats == "fp16"
+    assert lines["unscaled"].constant_bits == 0
+    assert tuple(lines["unscaled"].counts) == COSTS
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0"), (1e-5, "1e-5"), (2.5e-4, "2.5e-4"), (0.01, "1e-2"), (1.0, "1e0"), (1e-12, "1e-12")]
+)
+def test_rates_are_written_in_one_way(value: float, text: str) -> None:
+    assert rate(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0, "0"), (1234567, "1,234,567"), (12.5, "12.5")])
+def test_counts_are_written_with_their_thousands(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_square_brackets_in_text_are_no_markup() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    table = new_table("a", ">b")
+    table.add_row(plain("hwsim[imagenet]"), "1")
+    console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    assert "hwsim[imagenet]" in console.file.getvalue()

@@ -1,0 +1,320 @@
+"""The command line: what it prints, how it fails, and that it answers at once."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import hwsim
+from hwsim import cli
+
+SCENARIO = """
+seed = 3
+[network]
+name = "lenet5"
+[data]
+images = 40
+[memory]
+format = "q2.5"
+ber = 1e-2
+[trials]
+fault_maps = 2
+[[variants]]
+name = "scaled"
+scaling = { target = "default" }
+"""
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Said]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+    """`hwsim ...` in an empty folder, on a terminal of 80 columns."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def call(*arguments: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["hwsim", *arguments])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        out, err = capsys.readouterr()
+        return Said(code, out, err)
+
+    return call
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> str:
+    (tmp_path / "mine.toml").write_text(SCENARIO)
+    return "mine.toml"
+
+
+def in_python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize("code", ["import hwsim", "import hwsim.cli", "import hwsim; dir(hwsim)"])
+def test_starting_imports_nothing_heavy(code: str) -> None:
+    heavy = {"torch", "torchvision", "numpy", "scipy", "matplotlib", "pydantic", "rich", "tomlkit"}
+    loaded = in_python(f"{code}; import sys; print(*sys.modules)").split()
+    assert heavy.isdisjoint(loaded)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        f"import sys; sys.argv = ['hwsim', *{arguments}]\n"
+        "from hwsim.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "print(*sys.modules)"
+    )
+    assert {"torch", "numpy", "matplotlib", "scipy"}.isdisjoint(in_python(code).split())
+
+
+def test_listing_and_reading_scenarios_imports_no_torch() -> None:
+    code = (
+        "import sys\n"
+        "from hwsim.experiment.loading import load_scenario, scenario_library\n"
+        "for name in scenario_library(): load_scenario(name)\n"
+        "print(*sys.modules)"
+    )
+    assert "torch" not in in_python(code).split()
+
+
+def test_python_m_hwsim_is_hwsim() -> None:
+    found = subprocess.run([sys.executable, "-m", "hwsim", "--version"], check=True, capture_output=True, text=True)
+    assert found.stdout == f"hwsim {hwsim.__version__}\n"
+
+
+def test_help_names_every_command(command: Command) -> None:
+    said = command("--help")
+    assert said.code == 0
+    for name in ("run", "report", "word", "formats", "networks", "divisions", "scenarios"):
+        assert re.search(rf"^  {name} +\S", said.out, re.M), name
+        assert command(name, "--help").code == 0
+    assert all(len(line) <= 80 for line in said.out.splitlines())
+
+
+# --- run
+
+
+def test_run_prints_tables_and_writes_a_report(command: Command, scenario: str) -> None:
+    said = command("run", scenario)
+    assert said.code == 0
+    for part in ("q2.5", "unscaled", "scaled", "words read", "results/mine", "report.html"):
+        assert part in said.out
+    assert all(len(line) <= 80 for line in said.out.splitlines())
+    folder = Path("results/mine")
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert found == {
+        "scenario.toml",
+        "environment.json",
+        "trials.jsonl",
+        "results.csv",
+        "results.json",
+        "counts.csv",
+        "report.html",
+        *(f"figures/{name}.{kind}" for name in ("accuracy", "agreement") for kind in ("png", "svg")),
+    }
+
+
+def test_settings_and_the_folder_can_be_chosen(command: Command, scenario: str) -> None:
+    said = command("run", scenario, "--set", "memory.ber=[1e-4, 0.1]", "--set", "trials.fault_maps=1", "--out", "here")
+    assert said.code == 0
+    resolved = tomllib.loads(Path("here/scenario.toml").read_text())
+    assert resolved["memory"]["ber"] == [0.0, 1e-4, 0.1]
+    assert resolved["trials"]["fault_maps"] == 1
+
+
+def test_another_scenario_in_the_same_folder_needs_fresh(command: Command, scenario: str) -> None:
+    assert command("run", scenario, "--set", "memory.ber=0").code == 0
+    before = Path("results/mine/results.csv").read_bytes()
+    refused = command("run", scenario, "--set", "memory.ber=0", "--set", "seed=4")
+    assert refused.code == 2
+    assert "--fresh" in refused.err
+    assert Path("results/mine/results.csv").read_bytes() == before
+    assert command("run", scenario, "--set", "memory.ber=0", "--set", "seed=4", "--fresh").code == 0
+
+
+def test_a_report_is_written_again_from_its_folder(command: Command, scenario: str) -> None:
+    assert command("run", scenario, "--set", "memory.ber=0").code == 0
+    report = Path("results/mine/report.html")
+    before = report.read_bytes()
+    report.unlink()
+    said = command("report", "results/mine")
+    assert said.code == 0
+    assert said.out == f"{report}\n"
+    assert report.read_bytes() == before
+
+
+WRONG = [
+    (["run", "nowhere.toml"], "nowhere.toml"),
+    (["run", "quickstrat"], "did you mean 'quickstart'"),
+    (["run", "mine.toml", "--set", "memory.bre=1e-3"], "did you mean 'memory.ber'"),
+    (["run", "mine.toml", "--set", "memory.ber=2"], "0 to 1"),
+    (["run", "mine.toml", "--set", "memory.ber=10 years"], "without a unit"),
+    (["run", "mine.toml", "--set", "memory.ber"], "key=value"),
+    (["run", "mine.toml", "--set", "memory.formats=q99.1"], "q99.1"),
+    (["run", "mine.toml", "--set", "network.name=resnet19"], "resnet19"),
+    (["run", "mine.toml", "--set", "network.weights=lost.pt"], "lost.pt"),
+    (["run", "mine.toml", "--set", "data.images=99999"], "10,000"),
+    (["run", "mine.toml", "--set", "data.name=fashion"], "fashion"),
+    (
+        [
+            "run",
+            "mine.toml",
+            "--set",
+            "variants.scaled.scaling.granularity=channel",
+            "--set",
+            "variants.scaled.divide=logits",
+        ],
+        "Variant 'scaled'",
+    ),
+    (["run", "mine.toml", "--out", "mine.toml"], "cannot be written"),
+    (["run", "mine.toml", "--out", "mine.toml/below"], "cannot be written"),
+    (["report", "nothing"], "holds no results"),
+    (["word", "tenth"], "'tenth'"),
+    (["word", "0.1", "--format", "fp33"], "did you mean 'fp32'"),
+    (["word", "0.1", "--flip", "32"], "32"),
+    (["divisions", "resnet19"], "resnet1"),
+    (["divisions", "lenet5", "--divider", "shift"], "shift"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "part"), WRONG, ids=[" ".join(arguments)[:60] for arguments, _ in WRONG])
+def test_wrong_input_is_one_line_on_stderr_with_exit_code_2_and_writes_nothing(
+    command: Command, scenario: str, arguments: list[str], part: str
+) -> None:
+    said = command(*arguments)
+    assert said.code == 2
+    assert said.out == ""
+    assert said.err.startswith("hwsim: ")
+    assert said.err.count("\n") == 1
+    assert part in said.err
+    assert [path.name for path in Path().iterdir()] == [scenario]
+
+
+def test_a_corrupt_weight_file_is_one_line(command: Command, scenario: str) -> None:
+    Path("bad.safetensors").write_bytes(b"not tensors at all")
+    said = command("run", scenario, "--set", "network.weights=bad.safetensors")
+    assert said.code == 2
+    assert "bad.safetensors" in said.err
+    assert said.err.count("\n") == 1
+    assert not Path("results").exists()
+
+
+def test_an_interrupted_run_says_what_is_kept_and_goes_on_from_it(tmp_path: Path, scenario: str) -> None:
+    """A real process and a real SIGINT, sent when its first trial is in the log."""
+    words = [
+        sys.executable,
+        "-m",
+        "hwsim",
+        "run",
+        scenario,
+        "--set",
+        "trials.fault_maps=400",
+        "--set",
+        "data.images=200",
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(hwsim.__file__).parents[1])}
+    process = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environment)
+    log = tmp_path / "results" / "mine" / "trials.jsonl"
+    while process.poll() is None and not log.exists():
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    kept = log.read_text().count("\n")
+    assert kept >= 1
+    assert (
+        err.strip()
+        == f"Interrupted. {kept} finished trials are kept in results/mine; the same command goes on from them."
+    )
+    assert not (log.parent / "results.csv").exists()
+
+
+def test_an_interruption_before_the_first_trial_keeps_nothing(
+    command: Command, scenario: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hwsim.experiment.run.run_scenario", interrupted)
+    said = command("run", scenario)
+    assert said.code == 130
+    assert said.err == "Interrupted before the first trial was finished: nothing is kept.\n"
+
+
+# --- the other commands
+
+
+def test_word_shows_fields_and_what_a_flip_does(command: Command) -> None:
+    said = command("word", "0.1", "--format", "fp32", "--flip", "30")
+    assert said.code == 0
+    for part in ("0x3dcccccd", "exponent 7 (MSB)", "fraction", "0x7dcccccd", "3.40282"):
+        assert part in said.out
+
+
+@pytest.mark.parametrize("value", ["-0.5", "-inf", "nan", "1e-3", "0xff"])
+def test_word_takes_any_number_negative_ones_too(command: Command, value: str) -> None:
+    assert command("word", value, "--format", "fp16", "--flip", "3").code == 0
+
+
+def test_formats_lists_the_named_ones(command: Command) -> None:
+    said = command("formats")
+    for name in ("fp32", "fp16", "bf16", "fp8_e4m3", "fp8_e5m2", "q2.5", "int8"):
+        assert name in said.out
+    assert "qM.N" in said.out
+    assert all(len(line) <= 80 for line in said.out.splitlines())
+
+
+def test_networks_lists_what_comes_with_hwsim_and_on_request_torchvisions(command: Command) -> None:
+    own = command("networks")
+    assert "fashion_resnet" in own.out
+    assert "resnet50" not in own.out
+    everything = command("networks", "--all")
+    assert "resnet50" in everything.out
+    assert all(len(line) <= 80 for line in own.out.splitlines())
+
+
+def test_scenarios_lists_what_comes_with_hwsim_each_with_a_sentence(command: Command) -> None:
+    said = command("scenarios")
+    for name in ("quickstart", "paper_fig2", "paper_fig3", "paper_table", "efficientnet_lite0"):
+        assert name in said.out
+    assert "hwsim[imagenet]" in said.out
+
+
+def test_divisions_counts_every_way_without_weights(command: Command) -> None:
+    """The numbers that the design states for ResNet18 at 224 x 224."""
+    said = command("divisions", "resnet18")
+    assert said.code == 0
+    for count in ("11,678,912", "2,484,712", "1,000"):
+        assert count in said.out
+    assert all(len(line) <= 80 for line in said.out.splitlines())
+
+
+def test_divisions_by_powers_of_two_are_shifts_and_a_batch_shares_a_read(command: Command) -> None:
+    said = command("divisions", "lenet5", "--power-of-two", "--batch", "4")
+    line = next(line for line in said.out.splitlines() if line.strip().startswith("per_weight"))
+    assert line.split()[1:4] == ["0", "0", "61,470"]
