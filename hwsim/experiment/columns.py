@@ -37,7 +37,8 @@ def _with_intervals(name: str, meaning: str) -> tuple[Column, ...]:
         Column(
             f"{name}_images_low",
             "share",
-            f"95 % interval of {name} over images (Wilson, conservative for a mean over maps), lower end",
+            f"95 % interval of {name} over images (Wilson, conservative for a mean over maps; crops of one "
+            "photograph count as one), lower end",
         ),
         Column(f"{name}_images_high", "share", "the same, upper end"),
     )

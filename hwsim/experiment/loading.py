@@ -14,7 +14,9 @@ import tomlkit
 from pydantic import BaseModel, ValidationError
 
 from hwsim.errors import HwsimError, unknown
-from hwsim.experiment.scenario import UNUSED, UNUSED_IN_VARIANTS, Scenario, must, nested_model, resolve
+from hwsim.experiment.resolve import resolve
+from hwsim.experiment.scenario import UNUSED, UNUSED_IN_VARIANTS, Scenario
+from hwsim.experiment.settings import must, nested_model
 from hwsim.library import library
 
 Place = tuple[str | int, ...]

@@ -2,20 +2,26 @@
 
 A scenario is one TOML file. `hwsim.experiment.loading` reads it and turns whatever is wrong with it
 into one sentence; the models here are strict (no value is converted, no unknown key is passed over)
-and frozen. `resolve` writes out what a scenario leaves unsaid (the fault-free rate, the unprotected
-network, one variant for each target of a list), so that a resolved scenario says everything that
-will be run and resolving it again changes nothing.
+and frozen. `hwsim.experiment.resolve` writes out what a scenario leaves unsaid.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic.fields import FieldInfo
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from hwsim.errors import HwsimError, unknown
+from hwsim.experiment.settings import (
+    REQUIRED,
+    SettingRow,
+    Settings,
+    list_settings,
+    one_or_many,
+    setting,
+    unique,
+)
 from hwsim.words import get_format
 
 Study = Literal["accuracy", "bit_errors"]
@@ -25,8 +31,6 @@ Divide = Literal["none", "per_weight", "per_layer", "logits", "absorbed"]
 Divider = Literal["exact", "reciprocal"]
 Guard = Literal["nonfinite_to_zero", "out_of_range_to_zero", "clamp", "mask_exponent_msb"]
 Target = float | Literal["default"]
-
-REQUIRED: Any = ...
 
 # What a study would ignore: (table, key), or (table, None) for the whole table.
 UNUSED: dict[str, tuple[tuple[str, str | None], ...]] = {
@@ -42,20 +46,6 @@ UNUSED: dict[str, tuple[tuple[str, str | None], ...]] = {
     ),
 }
 UNUSED_IN_VARIANTS: dict[str, tuple[str, ...]] = {"accuracy": (), "bit_errors": ("divide", "guards")}
-
-
-def setting(default: Any, must: str, meaning: str) -> Any:
-    """A key of a scenario: its default, what its value must be (used in errors) and what it means."""
-    return Field(default, description=meaning, json_schema_extra={"must": must})
-
-
-def one_or_many(value: Any) -> Any:
-    """One value stands for a list of one; lists become tuples, so that settings stay frozen."""
-    return tuple(value) if isinstance(value, list | tuple) else (value,)
-
-
-def unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(dict.fromkeys(values))
 
 
 def _known_format(name: str) -> str:
@@ -87,10 +77,6 @@ Formats = Annotated[
     Field(min_length=1),
     AfterValidator(unique),
 ]
-
-
-class Settings(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class NetworkSettings(Settings):
@@ -310,84 +296,6 @@ class Scenario(Settings):
         return None
 
 
-def resolve(scenario: Scenario) -> Scenario:
-    """The same scenario with everything said: one target a variant, the baseline, how to divide.
-
-    Raises:
-        HwsimError: if two variants end up with one name.
-    """
-    variants = [single for variant in scenario.variants for single in _expand(variant)]
-    baselines = {
-        fmt for variant in variants if variant.is_baseline for fmt in variant.formats or scenario.memory.formats
-    }
-    missing = tuple(fmt for fmt in scenario.memory.formats if fmt not in baselines)
-    if missing:
-        formats = None if missing == scenario.memory.formats else missing
-        variants.insert(0, Variant(name="unscaled", divide="none", formats=formats))
-    names = [variant.name for variant in variants]
-    for name in names:
-        if names.count(name) > 1:
-            raise HwsimError(
-                f"Two variants are named {name!r}: give each its own name "
-                "('unscaled' is the baseline that is added when a scenario has none)."
-            )
-    return scenario.model_copy(update={"variants": tuple(variants)})
-
-
-def _expand(variant: Variant) -> Iterator[Variant]:
-    """One variant for each target, each saying how it divides."""
-    scaling = variant.scaling
-    divide = variant.divide or ("per_layer" if scaling else "none")
-    if scaling is None:
-        yield variant.model_copy(update={"divide": divide})
-        return
-    several = len(scaling.target) > 1
-    for target in scaling.target:
-        label = target if isinstance(target, str) else f"{target:.10g}"
-        yield variant.model_copy(
-            update={
-                "name": f"{variant.name} t={label}" if several else variant.name,
-                "scaling": scaling.model_copy(update={"target": (target,)}),
-                "divide": divide,
-            }
-        )
-
-
-class SettingRow(NamedTuple):
-    """One line of the list of settings: `key` as written in a scenario or after `--set`."""
-
-    key: str
-    must: str
-    default: Any
-    meaning: str
-
-
-def settings_table(model: type[BaseModel] = Scenario, prefix: str = "") -> Iterator[SettingRow]:
+def settings_table() -> Iterator[SettingRow]:
     """Every key of a scenario, in the order of the file; a default of `...` means that it must be given."""
-    for name, field in model.model_fields.items():
-        inner = nested_model(field)
-        if inner is None:
-            yield SettingRow(
-                prefix + name,
-                must(field),
-                field.default if not field.is_required() else ...,
-                field.description or "",
-            )
-        else:
-            yield from settings_table(inner, f"{prefix}{name}.")
-
-
-def must(field: FieldInfo) -> str:
-    extra = field.json_schema_extra
-    return str(extra["must"]) if isinstance(extra, dict) and "must" in extra else "different"
-
-
-def nested_model(field: FieldInfo) -> type[BaseModel] | None:
-    """The model of a table key, through `X | None`, `tuple[X, ...]` and annotations; None for a plain value."""
-    waiting: list[Any] = [field.annotation]
-    while waiting:
-        annotation = waiting.pop()
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            return annotation
-        waiting.extend(get_args(annotation))
-    return None
+    return list_settings(Scenario)

