@@ -15,6 +15,7 @@ import itertools
 import logging
 import struct
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,7 +43,7 @@ def main() -> None:
     network = torchvision.models.resnet18(weights=None).eval().requires_grad_(False)
     memory = Memory({name: FORMAT.encode(layer.weight.numpy()) for name, layer in weighted_layers(network)}, FORMAT)
     print(f"{memory}; every method has one thread.")
-    peers = [MRFI(network), PyTorchFI(network)]
+    peers: list[MRFI | PyTorchFI] = [MRFI(network), PyTorchFI(network)]
     for peer in peers:
         if not peer.installed:
             print(f"{peer.name} is not measured: it is not installed (pip install '{peer.requirement}').")
@@ -279,7 +280,7 @@ def flip_next(bits: Iterator[int]) -> Callable[[torch.Tensor, tuple[int, ...]], 
     return flip
 
 
-def weighted_layers(network: torch.nn.Module) -> list[tuple[str, torch.nn.Module]]:
+def weighted_layers(network: torch.nn.Module) -> list[tuple[str, Any]]:
     """The layers whose weights are stored."""
     kinds = (torch.nn.Conv2d, torch.nn.Linear)
     return [(name, layer) for name, layer in network.named_modules() if isinstance(layer, kinds)]
