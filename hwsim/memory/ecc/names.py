@@ -1,0 +1,148 @@
+"""Names of codes, and what each is for a memory word and a number format."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hwsim.errors import HwsimError, unknown
+from hwsim.memory.ecc.bch import bch_checks, bch_columns
+from hwsim.memory.ecc.code import MAX_BITS, Code
+from hwsim.memory.ecc.hsiao import hsiao_checks, hsiao_columns
+from hwsim.memory.ecc.in_place import InPlaceParity, InPlaceSecded
+from hwsim.memory.ecc.linear import LinearCode
+from hwsim.memory.ecc.triplication import Triplication
+from hwsim.words import WordFormat, get_format
+
+_NAMES = (
+    "none",
+    "parity_zero",
+    "secded",
+    "bch_dec",
+    "bch_dec_ted",
+    "tmr_exponent",
+    "in_place_parity",
+    "in_place_secded",
+)
+
+
+def code_names() -> list[str]:
+    """The codes that `get_code` knows."""
+    return list(_NAMES)
+
+
+def get_code(name: str, word_bits: int, fmt: WordFormat | str, uncorrectable: str = "zero") -> Code:
+    """The code called `name` for memory words of `word_bits` data bits that hold numbers of format `fmt`.
+
+    A codeword is a memory word of up to 64 bits:
+
+    * `secded`: single error correction, double error detection: (39, 32), (72, 64), ..., odd-weight columns.
+    * `bch_dec`: double error correction, a shortened BCH code: (44, 32), (78, 64), ...
+    * `bch_dec_ted`: the same with one more parity bit, which detects three errors: (45, 32), (79, 64), ...
+    * `in_place_secded`: SECDED (64, 57) inside eight 8-bit two's complement numbers; no further cells.
+
+    or a number word, so that a memory word has `Code.codewords` of them:
+
+    * `none`: the numbers alone.
+    * `parity_zero`: one even parity bit; a number that fails it reads as zero.
+    * `tmr_exponent`: the bits above the fraction (sign and exponent, or sign and integer) in three copies, majority
+      vote.
+    * `in_place_parity`: the lowest fraction bit is the parity of the bits above the fraction; no further cells.
+
+    Args:
+        name: one of these.
+        word_bits: data bits of a memory word.
+        fmt: the number format, or its name.
+        uncorrectable: "zero" or "as_read": what a codeword reads as that is found wrong and cannot be corrected.
+
+    Raises `HwsimError` for an unknown name, a width that does not divide `word_bits`, or a code that does not exist
+    for such words or numbers.
+    """
+    fmt = get_format(fmt)
+    if name not in _NAMES:
+        raise unknown("code", name, _NAMES)
+    if word_bits < 1 or word_bits % fmt.width:
+        raise HwsimError(
+            f"Memory words of {word_bits} bits do not hold whole words of {fmt.name}: choose a multiple of {fmt.width}."
+        )
+    code = _build(name, word_bits, fmt)
+    return replace(code, codewords=word_bits // code.data_bits, uncorrectable=uncorrectable)
+
+
+def _build(name: str, word_bits: int, fmt: WordFormat) -> Code:
+    """One codeword of the code."""
+    match name:
+        case "none":
+            return _linear(name, fmt.width, 0, (0,) * fmt.width, corrects=0, detects=0)
+        case "parity_zero":
+            return _linear(name, fmt.width, 1, (1,) * fmt.width, corrects=0, detects=1)
+        case "secded":
+            bits = _single_codeword(name, word_bits)
+            return _linear(name, bits, hsiao_checks(bits), hsiao_columns(bits), corrects=1, detects=2)
+        case "bch_dec" | "bch_dec_ted":
+            bits, extended = _single_codeword(name, word_bits), name == "bch_dec_ted"
+            columns = bch_columns(bits, extended=extended)
+            checks = bch_checks(bits, extended=extended)
+            return _linear(name, bits, checks, columns, corrects=2, detects=2 + extended)
+        case "tmr_exponent":
+            head = fmt.width - _fraction_bits(fmt)
+            return Triplication(name=name, data_bits=fmt.width, check_bits=2 * head, copied_bits=head)
+        case "in_place_parity":
+            return in_place_parity(fmt)
+        case _:
+            return _in_place_secded(name, word_bits, fmt)
+
+
+def in_place_parity(fmt: WordFormat, parity_bits: int = 1, uncorrectable: str = "zero") -> InPlaceParity:
+    """The code `in_place_parity` for one number word, with a choice of parity bits.
+
+    Args:
+        fmt: the number format.
+        parity_bits: lowest bits of the fraction that hold parity: 1 to one fewer than the fraction has.
+        uncorrectable: "zero" or "as_read".
+
+    Raises `HwsimError` if the fraction is too short for that.
+    """
+    fraction = _fraction_bits(fmt)
+    if not 1 <= parity_bits < fraction:
+        raise HwsimError(
+            f"in_place_parity puts {parity_bits} of the fraction bits to another use and keeps others, and {fmt.name} has "
+            f"{fraction} in all: choose a format with a longer fraction, or another code."
+        )
+    return InPlaceParity(
+        name="in_place_parity",
+        data_bits=fmt.width,
+        uncorrectable=uncorrectable,
+        fraction_bits=fraction,
+        parity_bits=parity_bits,
+        all_ones_is_nan=fmt.is_floating,
+    )
+
+
+def _linear(
+    name: str, data_bits: int, check_bits: int, columns: tuple[int, ...], *, corrects: int, detects: int
+) -> LinearCode:
+    return LinearCode(
+        name=name, data_bits=data_bits, check_bits=check_bits, columns=columns, corrects=corrects, detects=detects
+    )
+
+
+def _single_codeword(name: str, word_bits: int) -> int:
+    if word_bits > MAX_BITS:
+        raise HwsimError(f"{name} does not exist for memory words of {word_bits} bits: up to {MAX_BITS} are possible.")
+    return word_bits
+
+
+def _in_place_secded(name: str, word_bits: int, fmt: WordFormat) -> InPlaceSecded:
+    code = InPlaceSecded(name=name)
+    twos_complement = not fmt.is_floating and fmt.lowest < -fmt.largest
+    if fmt.width != 8 or not twos_complement:
+        raise HwsimError(f"{name} is for 8-bit two's complement numbers such as int8 or q2.5, not for {fmt.name}.")
+    if word_bits % code.data_bits:
+        raise HwsimError(
+            f"{name} does not exist for memory words of {word_bits} bits: choose a multiple of {code.data_bits}."
+        )
+    return code
+
+
+def _fraction_bits(fmt: WordFormat) -> int:
+    return sum(field.width for field in fmt.fields if field.name == "fraction")
