@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
@@ -51,16 +51,17 @@ def progress_bar() -> Iterator[Progress]:
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
-        MofNCompleteColumn(),
+        TextColumn("{task.fields[steps]}"),
         TimeRemainingColumn(),
         console=console,
         transient=True,
         disable=not console.is_terminal,
     )
     with bars:
-        task = bars.add_task("starting", total=None)
+        task = bars.add_task("starting", total=None, steps="")
 
         def progress(text: str, done: int, total: int) -> None:
-            bars.update(task, description=text, completed=done, total=total or None)
+            steps = f"{done}/{total}" if total else ""
+            bars.update(task, description=text, completed=done, total=total or None, steps=steps)
 
         yield progress
