@@ -103,19 +103,21 @@ class InPlaceParity(InPlaceCode):
 
     The bits above the fraction (sign and exponent, or sign and integer) are dealt in turn to `parity_bits` groups;
     bit j of the fraction makes the number of ones in group j and itself even. The parity bits stay in the number
-    when it is read, as its lowest bits: the change is at most `2**parity_bits - 1` units in the last place. A
-    negative infinity becomes NaN; a finite number stays finite.
+    when it is read, as its lowest bits: the change is at most `2**parity_bits - 1` units in the last place.
+
+    A finite number stays finite. Infinity and NaN, which no weight is, do not keep their lowest bits either: one
+    may become the other or, in `fp8_e4m3`, the largest number.
 
     Attributes:
         fraction_bits: bits of the fraction, the lowest ones of the word.
         parity_bits: how many of them hold parity, fewer than all.
-        all_ones_is_nan: whether a magnitude of all ones is NaN, as in floating point. Where it would come from a
-            finite number (`fp8_e4m3` has some beside it), the nearest number with these parity bits is stored.
+        nan_above_largest: whether the word after that of the largest number is NaN, as in `fp8_e4m3`. A number
+            whose parity bits would make it NaN is stored as the next smaller magnitude with these parity bits.
     """
 
     fraction_bits: int
     parity_bits: int = 1
-    all_ones_is_nan: bool = True
+    nan_above_largest: bool = False
 
     @property
     def guarantee(self) -> str:
@@ -141,10 +143,12 @@ class InPlaceParity(InPlaceCode):
 
     def rounded(self, data: npt.ArrayLike) -> Bits:
         """The data with their lowest bits replaced by parity."""
-        cells = self._with_checks(super().rounded(data))
-        if self.all_ones_is_nan:
-            magnitude = np.uint64((1 << self.data_bits - 1) - 1)
-            cells = np.where(cells & magnitude == magnitude, cells - np.uint64(1 << self.parity_bits), cells)
+        data = super().rounded(data)
+        cells = self._with_checks(data)
+        if self.nan_above_largest:
+            nan = np.uint64((1 << self.data_bits - 1) - 1)
+            became_nan = (cells & nan == nan) & (data & nan != nan)
+            cells = np.where(became_nan, cells - np.uint64(1 << self.parity_bits), cells)
         return cells
 
 

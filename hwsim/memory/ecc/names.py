@@ -105,8 +105,8 @@ def in_place_parity(fmt: WordFormat, parity_bits: int = 1, uncorrectable: str = 
     fraction = _fraction_bits(fmt)
     if not 1 <= parity_bits < fraction:
         raise HwsimError(
-            f"in_place_parity puts {parity_bits} of the fraction bits to another use and keeps others, and {fmt.name} has "
-            f"{fraction} in all: choose a format with a longer fraction, or another code."
+            f"in_place_parity uses {parity_bits} of the fraction bits and keeps others, but {fmt.name} has {fraction} "
+            "in all: choose a format with a longer fraction, or another code."
         )
     return InPlaceParity(
         name="in_place_parity",
@@ -114,7 +114,7 @@ def in_place_parity(fmt: WordFormat, parity_bits: int = 1, uncorrectable: str = 
         uncorrectable=uncorrectable,
         fraction_bits=fraction,
         parity_bits=parity_bits,
-        all_ones_is_nan=fmt.is_floating,
+        nan_above_largest=int(fmt.encode([fmt.largest])[0]) == (1 << fmt.width - 1) - 2,
     )
 
 

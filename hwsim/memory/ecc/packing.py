@@ -26,7 +26,10 @@ def pack(words: Words, fmt: WordFormat, code: Code) -> Bits:
     """
     shifts = _shifts(fmt, code)
     if words.shape[-1:] != shifts.shape:
-        raise HwsimError(f"A codeword of {code.name} holds {len(shifts)} words of {fmt.name}, not {words.shape[-1:]}.")
+        raise HwsimError(
+            f"The words for codewords of {code.name} come in rows of {len(shifts)} of {fmt.name}, not in an array of "
+            f"shape {words.shape}."
+        )
     if len(shifts) == 1:
         return words[..., 0].astype(np.uint64)
     return np.bitwise_or.reduce(words.astype(np.uint64) << shifts, axis=-1)

@@ -19,7 +19,7 @@ class Rounding:
         words: number words.
         changed: words that are stored as others.
         largest: the largest change of a finite number.
-        rms: root mean square of the changes over all finite numbers.
+        rms: root mean square of the changes over all words; infinities and NaN count as unchanged.
     """
 
     words: int
@@ -41,7 +41,7 @@ def round_words(words: Words, fmt: WordFormat, code: Code) -> tuple[Words, Round
     """
     if code.is_exact:
         return words, Rounding(len(words), 0, 0.0, 0.0)
-    numbers = code.data_bits // fmt.width or 1
+    numbers = max(code.data_bits // fmt.width, 1)
     filled = np.zeros(-(-len(words) // numbers) * numbers, words.dtype)
     filled[: len(words)] = words
     stored = unpack(code.rounded(pack(filled.reshape(-1, numbers), fmt, code)), fmt, code).reshape(-1)[: len(words)]
@@ -53,5 +53,5 @@ def round_words(words: Words, fmt: WordFormat, code: Code) -> tuple[Words, Round
         words=len(words),
         changed=len(changed),
         largest=float(error.max(initial=0.0)),
-        rms=float(np.sqrt(np.square(error).sum() / max(len(words) - np.count_nonzero(~finite), 1))),
+        rms=float(np.sqrt(np.square(error).sum() / max(len(words), 1))),
     )
