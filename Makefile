@@ -34,7 +34,7 @@ bench: $(VENV)/.bench
 	done
 
 docs: $(VENV)/.dev
-	$(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf $(VENV) site dist results .pytest_cache .mypy_cache .ruff_cache .hypothesis

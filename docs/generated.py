@@ -1,0 +1,157 @@
+"""Tables of the manual that are made from the code, so that they cannot go stale.
+
+A page says `<!-- generated: settings -->` where the table of that name is to stand; MkDocs calls `on_page_markdown`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+MARKER = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
+
+
+TABLES: dict[str, Callable[[], str]] = {}
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """The page with every marker replaced by its table. A name that no table has is a KeyError."""
+    return MARKER.sub(lambda marker: TABLES[marker[1]](), markdown)
+
+
+def generated(function: Callable[[], str]) -> Callable[[], str]:
+    """The function's result stands where a page has a marker with the function's name."""
+    TABLES[function.__name__] = function
+    return function
+
+
+@generated
+def settings() -> str:
+    from hwsim.experiment.scenario import settings_table
+
+    rows = []
+    for row in settings_table():
+        default = "required" if row.default is ... else _toml(row.default)
+        rows.append((f"`{row.key}`", row.must, default, row.meaning))
+    return _table(("key", "value", "default", "meaning"), rows)
+
+
+@generated
+def accuracy_columns() -> str:
+    from hwsim.experiment import columns
+
+    return _columns(columns.ACCURACY)
+
+
+@generated
+def count_columns() -> str:
+    from hwsim.experiment import columns
+
+    return _columns(columns.count_columns())
+
+
+@generated
+def bit_error_columns() -> str:
+    from hwsim.experiment import columns
+
+    return _columns(columns.BIT_ERRORS)
+
+
+@generated
+def formats() -> str:
+    from hwsim.words import format_names, get_format
+
+    rows = []
+    for fmt in map(get_format, format_names()):
+        fields = ", ".join(f"{field.width} {field.name}" for field in fmt.fields)
+        numbers = (f"{number:.9g}" for number in (fmt.lowest, fmt.largest, fmt.smallest, fmt.default_target))
+        rows.append((f"`{fmt.name}`", str(fmt.width), fields, *numbers))
+    heading = ("format", "bits", "fields", "lowest", "largest", "smallest positive", "default t")
+    return _table(heading, rows)
+
+
+@generated
+def ways() -> str:
+    from hwsim.datapath import WAYS
+
+    return _meanings("`divide`", WAYS)
+
+
+@generated
+def guards() -> str:
+    from hwsim.hardening import GUARDS
+
+    return _meanings("guard", GUARDS)
+
+
+@generated
+def counters() -> str:
+    from hwsim.datapath import COUNTERS
+
+    return _meanings("counter", COUNTERS)
+
+
+@generated
+def choices() -> str:
+    from hwsim.report.choices import CHOICES
+
+    return "\n\n".join(f"**{subject}.** {text}" for subject, text in CHOICES)
+
+
+@generated
+def networks() -> str:
+    from hwsim.experiment.catalogue import list_networks
+
+    rows = []
+    for fact in list_networks(torchvision=False):
+        top1 = f"{fact.top1} %" if fact.top1 is not None else ""
+        rows.append((f"`{fact.name}`", fact.title, f"{fact.parameters:,}", top1, f"`{fact.data}`", fact.licence))
+    return _table(("network", "what it is", "parameters", "top-1", "data", "licence of the weights"), rows)
+
+
+@generated
+def scenarios() -> str:
+    from hwsim.experiment.loading import describe, scenario_library
+
+    return _table(("scenario", "what it runs"), [(f"`{n}`", describe(p)) for n, p in scenario_library().items()])
+
+
+@generated
+def commands() -> str:
+    """The help text of `hwsim` and of each of its commands."""
+    from typer.testing import CliRunner
+
+    from hwsim.cli import app
+
+    def help_of(*command: str) -> str:
+        shown = CliRunner().invoke(app, [*command, "--help"], prog_name="hwsim", terminal_width=90).stdout
+        return f"```text\n{shown.strip()}\n```"
+
+    names = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
+    return "\n\n".join([help_of(), *(f"## hwsim {name}\n\n{help_of(name)}" for name in names)])
+
+
+def _columns(columns: Iterable[Any]) -> str:
+    return _table(("column", "unit", "meaning"), [(f"`{c.name}`", c.unit, c.meaning) for c in columns])
+
+
+def _meanings(heading: str, meanings: Mapping[str, str]) -> str:
+    return _table((heading, "meaning"), [(f"`{name}`", meaning) for name, meaning in meanings.items()])
+
+
+def _toml(value: Any) -> str:
+    """A default as it would be written in a scenario file."""
+    if value is None:
+        return "absent"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple):
+        return f"`[{', '.join(_toml(item).strip('`') for item in value)}]`"
+    return f"`{value!r}`"
+
+
+def _table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [heading, ("---",) * len(heading), *rows]
+    escaped = ((cell.replace("|", "\\|") for cell in line) for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in escaped)
