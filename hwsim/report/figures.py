@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -182,23 +182,24 @@ def _axes(ax: Axes, results: Results, place: dict[float, float], measure: str) -
     if 0.0 in place and decades:
         _axis_break(ax, lowest + 0.5)
     if measure == "accuracy":
-        _level(ax, results.facts["accuracy"], "FP32, nothing stored", 0.995, "right")
+        _level(ax, results.facts["accuracy"], "FP32, nothing stored")
         if results.facts["classes"] <= 100:
-            _level(ax, 1 / results.facts["classes"], "chance", 0.01, "left")
+            _level(ax, 1 / results.facts["classes"], "chance")
 
 
-def _level(ax: Axes, y: float, text: str, x: float, side: Literal["left", "right"]) -> None:
+def _level(ax: Axes, y: float, text: str) -> None:
+    """A named height, its name at the left where curves are seldom anywhere else than at the top."""
     ax.axhline(y, color=QUIET, linewidth=0.9, linestyle=":", zorder=1)
     ax.annotate(
         text,
-        (x, y),
+        (0.01, y),
         xycoords=ax.get_yaxis_transform(),
         xytext=(0, 2),
         textcoords="offset points",
         color=QUIET,
         fontsize=7.5,
         va="bottom",
-        ha=side,
+        ha="left",
     )
 
 
