@@ -15,9 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from hwsim.errors import HwsimError
+from hwsim.errors import unknown
+from hwsim.memory.constants import Constant
 
-TRUST = ("published", "derived", "assumed")
+KINDS = ("xor2", "and2", "or2")
 
 
 @dataclass(frozen=True)
@@ -112,17 +113,6 @@ def _half_decoders(bits: int) -> int:
 
 
 @dataclass(frozen=True)
-class GateConstant:
-    """An entry of the table: a value, its unit, where it is from, and how far to trust it."""
-
-    value: float
-    unit: str
-    source: str
-    trust: str
-    note: str = ""
-
-
-@dataclass(frozen=True)
 class Cost:
     """What one operation of a circuit costs.
 
@@ -164,46 +154,40 @@ class GateTable:
     """What a 2-input gate costs.
 
     Attributes:
-        constants: the entries, by kind of gate ("xor2", "and2", "or2") and quantity ("energy_pj", "area_um2",
-            "delay_ns").
+        constants: the entries by name: "xor2_area", "xor2_energy", "xor2_delay", and the same of and2 and or2.
     """
 
-    constants: Mapping[str, Mapping[str, GateConstant]]
+    constants: Mapping[str, Constant]
 
     @classmethod
     def load(cls) -> GateTable:
         """The table `gates.toml` of this package: a 45 nm standard cell library."""
         return _table()
 
-    def value(self, gate: str, quantity: str) -> float:
-        """The number in an entry. Raises `HwsimError` if the table lacks it."""
-        try:
-            return self.constants[gate][quantity].value
-        except KeyError:
-            raise HwsimError(f"The table of gates has no {quantity} for {gate}: it needs one.") from None
+    def override(self, changes: Mapping[str, object]) -> GateTable:
+        """This table with other values, by name: numbers in the table's unit, or texts such as "55 ps".
+
+        Raises `HwsimError` for an unknown name, naming the nearest one, or a wrong unit.
+        """
+        for name in changes:
+            if name not in self.constants:
+                raise unknown("constant of gates", name, self.constants)
+        changed = {name: self.constants[name].with_value(value) for name, value in changes.items()}
+        return GateTable({**self.constants, **changed})
 
     def cost(self, circuit: Circuit, copies: int = 1) -> Cost:
         """The cost of an operation of `copies` circuits side by side."""
-
-        def total(gates: Gates, quantity: str) -> float:
-            return sum(
-                count * self.value(gate, quantity)
-                for gate, count in (("xor2", gates.xor2), ("and2", gates.and2), ("or2", gates.or2))
-            )
-
         return Cost(
-            energy_pj=copies * total(circuit.active, "energy_pj"),
-            area_um2=copies * total(circuit.gates, "area_um2"),
-            latency_ns=max(total(path, "delay_ns") for path in circuit.paths),
+            energy_pj=copies * self._total(circuit.active, "energy", "pJ"),
+            area_um2=copies * self._total(circuit.gates, "area", "um2"),
+            latency_ns=max(self._total(path, "delay", "ns") for path in circuit.paths),
         )
+
+    def _total(self, gates: Gates, quantity: str, unit: str) -> float:
+        return sum(getattr(gates, kind) * self.constants[f"{kind}_{quantity}"].to(unit) for kind in KINDS)
 
 
 @functools.cache
 def _table() -> GateTable:
     text = resources.files(__package__).joinpath("gates.toml").read_text(encoding="utf-8")
-    return GateTable(
-        {
-            gate: {quantity: GateConstant(**entry) for quantity, entry in entries.items()}
-            for gate, entries in tomllib.loads(text).items()
-        }
-    )
+    return GateTable({name: Constant(name, **entry) for name, entry in tomllib.loads(text).items()})

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from fractions import Fraction
-from importlib import resources
 
 import numpy as np
 import pytest
 
 from hwsim.errors import HwsimError
 from hwsim.memory.ecc import Code, GateTable, get_code, outcome, p_errors_at_least
-from hwsim.memory.ecc.gates import TRUST, Gates
+from hwsim.memory.ecc.gates import KINDS, Gates
 from tests.memory.ecc.oracles import errors
 
 CODES = [
@@ -83,16 +81,13 @@ def test_counts_of_the_usual_secded_codes_are_the_known_ones() -> None:
 
 
 def test_costs_are_gates_times_the_table() -> None:
-    table, code = GateTable.load(), get_code("secded", 64, "fp32")
+    table, code = GateTable.load().constants, get_code("secded", 64, "fp32")
     cost, gates = code.overhead().decode, code.decoder.gates
     area = gates.xor2 * 1.596 + (gates.and2 + gates.or2) * 1.064
     assert cost.area_um2 == pytest.approx(area, rel=1e-12)
     assert cost.energy_pj == pytest.approx((272 * 0.78 + 64 * 0.52) / 1000, rel=1e-12)
     slowest = max(
-        path.xor2 * table.value("xor2", "delay_ns")
-        + path.and2 * table.value("and2", "delay_ns")
-        + path.or2 * table.value("or2", "delay_ns")
-        for path in code.decoder.paths
+        sum(getattr(path, kind) * table[f"{kind}_delay"].value for kind in KINDS) for path in code.decoder.paths
     )
     assert cost.latency_ns == slowest
 
@@ -114,24 +109,35 @@ def test_stronger_codes_cost_more() -> None:
 
 
 def test_every_constant_of_a_gate_has_a_unit_a_source_and_a_trust_level() -> None:
-    units = {"area_um2": "um2", "energy_pj": "pJ", "delay_ns": "ns"}
-    for gate in ("xor2", "and2", "or2"):
-        assert set(GateTable.load().constants[gate]) == set(units)
-        for quantity, entry in GateTable.load().constants[gate].items():
-            assert entry.value > 0
-            assert entry.unit == units[quantity]
-            assert entry.trust in TRUST
-            assert entry.source
-    with pytest.raises(HwsimError, match="no area_um2 for nand9"):
-        GateTable.load().value("nand9", "area_um2")
+    units = {"area": "um2", "energy": "pJ", "delay": "ns"}
+    table = GateTable.load().constants
+    assert set(table) == {f"{kind}_{quantity}" for kind in KINDS for quantity in units}
+    for name, entry in table.items():
+        assert isinstance(entry.value, float)
+        assert entry.value > 0
+        assert entry.unit == units[name.partition("_")[2]]
+        assert entry.trust in ("published", "derived", "assumed")
+        assert entry.source
+
+
+def test_a_constant_of_a_gate_can_be_overridden() -> None:
+    code = get_code("secded", 64, "fp32")
+    changed = GateTable.load().override({"xor2_energy": "1.56 fJ", "and2_energy": 0.00104})
+    assert code.overhead(changed).decode.energy_pj == pytest.approx(2 * code.overhead().decode.energy_pj)
+    assert code.overhead(changed).decode.area_um2 == code.overhead().decode.area_um2
+    assert [entry.name for entry in changed.constants.values() if entry.overridden] == ["xor2_energy", "and2_energy"]
+    with pytest.raises(HwsimError, match="Unknown constant of gates 'xor2_enrgy': did you mean 'xor2_energy'"):
+        changed.override({"xor2_enrgy": 1})
+    with pytest.raises(HwsimError, match="xor2_delay"):
+        changed.override({"xor2_delay": "1 pJ"})
 
 
 def test_the_energies_make_up_the_adder_that_they_are_derived_from() -> None:
-    table = tomllib.loads(resources.files("hwsim.memory.ecc").joinpath("gates.toml").read_text())
-    energy = {gate: table[gate]["energy_pj"]["value"] for gate in table}
-    assert 32 * (2 * energy["xor2"] + 2 * energy["and2"] + energy["or2"]) == pytest.approx(0.1, rel=0.005)
-    area = {gate: table[gate]["area_um2"]["value"] for gate in table}
-    assert energy["xor2"] / energy["and2"] == pytest.approx(area["xor2"] / area["and2"], rel=0.005)
+    value = {name: constant.value for name, constant in GateTable.load().constants.items()}
+    adder = 32 * (2 * value["xor2_energy"] + 2 * value["and2_energy"] + value["or2_energy"])
+    assert adder == pytest.approx(0.1, rel=0.005)
+    areas = value["xor2_area"] / value["and2_area"]
+    assert value["xor2_energy"] / value["and2_energy"] == pytest.approx(areas, rel=0.005)
 
 
 @pytest.mark.parametrize(("seconds", "golden"), [(3600, 3.31e-8), (86400, 1.90e-5)])
