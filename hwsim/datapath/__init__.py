@@ -4,17 +4,20 @@
 `counts` holds the counters; `divisions` is the division-cost table of a network.
 """
 
-from hwsim.datapath.accelerator import Accelerator, Run
+from hwsim.datapath.accelerator import Accelerator
 from hwsim.datapath.counts import COUNTERS, Counts
 from hwsim.datapath.divisions import division_table
-from hwsim.datapath.plan import WAYS, Plan, place_divisions
+from hwsim.datapath.plan import RESULT, WAYS, Plan, Rescaling, place_divisions
+from hwsim.datapath.run import Run
 
 __all__ = [
     "COUNTERS",
+    "RESULT",
     "WAYS",
     "Accelerator",
     "Counts",
     "Plan",
+    "Rescaling",
     "Run",
     "division_table",
     "place_divisions",

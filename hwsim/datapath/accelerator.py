@@ -7,27 +7,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from hwsim.datapath.arithmetic import (
-    count_nonfinite,
-    divide_by_constants,
-    divide_by_scale,
-    multiply_by_scale,
-    rescale,
-)
+from hwsim.datapath.arithmetic import count_nonfinite, divide, multiply, ratio, times
 from hwsim.datapath.counts import Counts, LayerCounts
-from hwsim.datapath.plan import Plan, place_divisions, rescaled_arguments
+from hwsim.datapath.plan import RESULT, Plan, Rescaling, place_divisions
 from hwsim.datapath.port import ReadPort
+from hwsim.datapath.run import Run
 from hwsim.errors import HwsimError, unknown
-from hwsim.hardening import Guards, Hardened
-from hwsim.hardening.scaling import to_significand
-from hwsim.network import Affine, Call, Linear, Network, Operation, Ref, Scale
+from hwsim.hardening import Constants, Guards, Hardened
+from hwsim.network import Affine, Call, Linear, Network, Operation, Ref, Scale, rule_of
 from hwsim.network.graph import ATEN, Parameter, channels, count_macs, substitute
 
 if TYPE_CHECKING:
@@ -47,60 +39,13 @@ Values = dict[str, Any]
 Step = Callable[[Values, Counts], Any]
 
 
-@dataclass(frozen=True)
-class Run:
-    """What a run gave.
-
-    Attributes:
-        logits: (N, classes), divided back to scale one.
-        counts: what the datapath did, layer by layer, for all N images.
-    """
-
-    logits: Tensor
-    counts: Counts
-
-    @cached_property
-    def invalid(self) -> Tensor:
-        """(N,) whether a logit is NaN, so that there is no prediction."""
-        return self.logits.isnan().any(dim=1)
-
-    @cached_property
-    def predictions(self) -> Tensor:
-        """(N,) the class of the largest logit; -1 for invalid images, which therefore never count as right."""
-        return self.logits.argmax(dim=1).masked_fill(self.invalid, -1)
-
-    @property
-    def nonfinite(self) -> dict[str, int]:
-        """Layer -> NaN and infinite values that it put out, in order of execution: overflows, by layer."""
-        return {name: layer.nonfinite for name, layer in self.counts.items() if layer.nonfinite}
-
-    def accuracy(self, labels: Tensor) -> float:
-        """Share of images whose prediction is their label."""
-        return float((self.predictions == labels).double().mean())
-
-    def __str__(self) -> str:
-        total = self.counts.total
-        lines = [
-            f"{len(self.logits):,} images: {total.words_read:,} words read, {total.macs:,} MACs, {total.divisions:,} "
-            f"divisions, {total.reciprocal_multiplications:,} reciprocal multiplications, {total.shifts:,} shifts"
-        ]
-        if self.nonfinite:
-            name, count = next(iter(self.nonfinite.items()))
-            lines.append(
-                f"overflow: first in {name} ({count:,} values); {int(self.invalid.sum())} images without result"
-            )
-        return "\n".join(lines)
-
-    __repr__ = __str__
-
-
 class Accelerator:
     """A datapath with one network loaded.
 
     Args:
         network: the network to run.
         hardened: its parameters as stored words.
-        divide: where scaling constants are divided out, one of `hwsim.datapath.WAYS`.
+        divide: where scaling constants are divided out: one of `hwsim.datapath.WAYS`, or a plan.
         guards: names of guards at the read port, of `hwsim.hardening.GUARDS`.
         batch: images that share one read of the weights.
         divider: "exact" divides; "reciprocal" multiplies by 1/c rounded to FP32 precision, whose result may differ
@@ -115,7 +60,7 @@ class Accelerator:
         self,
         network: Network,
         hardened: Hardened,
-        divide: str = "none",
+        divide: str | Plan = "none",
         guards: Iterable[str] = (),
         batch: int = 1,
         divider: str = "exact",
@@ -129,13 +74,13 @@ class Accelerator:
             raise HwsimError("The stored words belong to another network: harden the one that is to run.")
         self.network = network
         self.hardened = hardened
-        self.plan: Plan = place_divisions(network, hardened, divide, bias_multiplier)
+        self.plan = place_divisions(network, hardened, divide, bias_multiplier) if isinstance(divide, str) else divide
         self.batch = batch
         self.divider = divider
         self._port = ReadPort(network, hardened, self.plan, Guards(guards), divider)
         self._sources = {op.name: op for op in network.operations}
         self._steps = [(op, self._step(op)) for op in network.operations]
-        self._last_read = _last_reads(network)
+        self._last_read = self._last_reads()
 
     @torch.inference_mode()
     def run(self, images: Tensor, faults: Faults | None = None, chunk: int | None = None) -> Run:
@@ -179,20 +124,68 @@ class Accelerator:
         images = images.float()
         if images.dim() == 4:
             images = images.contiguous(memory_format=torch.channels_last)
-        values: Values = {self.network.input.name: images}
+        values: Values = {}
+        self._produce(self.network.input.name, images, values, counts)
         for op, step in self._steps:
-            values[op.name] = step(values, counts)
+            self._produce(op.name, step(values, counts), values, counts)
             for name in self._last_read[op.name]:
-                del values[name]
-        logits = values[self.network.output]
-        scale = self.plan.divide_logits
-        if scale.is_one:
-            return logits
-        self._count_division(counts.layer("logits"), logits.numel(), scale.is_power_of_two)
-        return divide_by_scale(logits, scale, self.divider)
+                values.pop(name, None)
+        return values[self._where(self.network.output, RESULT)]
+
+    # -- values and their rescaled copies -------------------------------------------------------------------------
+
+    def _produce(self, name: str, value: Any, values: Values, counts: Counts) -> None:
+        """Keep a value, and the copies of it that are rescaled for some readers."""
+        values[name] = value
+        for rescaling in self.plan.rescalings_of(name):
+            values[self._where(name, rescaling.readers[0])] = self._rescaled(rescaling, value, counts)
+
+    def _where(self, value: str, reader: str) -> str:
+        """The name under which a reader finds a value."""
+        rescaling = self.plan.rescaling(value, reader)
+        return value if rescaling is None else f"{value} for {rescaling.readers[0]}"
+
+    def _rescaled(self, rescaling: Rescaling, y: Tensor, counts: Counts) -> Tensor:
+        source = self._sources.get(rescaling.value)
+        axis = source.channel_axis if isinstance(source, (Linear, Affine)) else 1
+        # The value itself is read by nobody else: its memory can be used again.
+        alone = len(rescaling.readers) == len(self.network.users[rescaling.value]) and isinstance(source, Linear)
+        layer = counts.layer(self._charged(rescaling))
+        result = divide(y, rescaling.divisor, axis, self.divider, in_place=alone)
+        if rescaling.reason == "join":
+            layer.alignments += y.numel()
+            layer.nonfinite += count_nonfinite(result)
+        else:
+            self._count_division(layer, y.numel(), _is_power_of_two(rescaling.divisor))
+        return result
+
+    def _charged(self, rescaling: Rescaling) -> str:
+        """The layer that a rescaling is counted for: the one whose constant goes, or the one that wants it gone."""
+        name = rescaling.value if rescaling.reason == "layer" else rescaling.readers[0]
+        return RESULT if name == RESULT else _label(self._sources[name])
+
+    def _last_reads(self) -> dict[str, list[str]]:
+        """For every operation, the values and copies that nothing reads after it."""
+        last: dict[str, str] = {}
+        for op in self.network.operations:
+            last[op.name] = op.name  # a value that nothing reads as produced goes at once
+            for name in op.inputs:
+                last[name] = last[self._where(name, op.name)] = op.name
+        last[self.network.output] = ""
+        freed: dict[str, list[str]] = {op.name: [] for op in self.network.operations}
+        for name, reader in last.items():
+            freed.get(reader, []).append(name)
+        return freed
+
+    def _may_overwrite(self, value: Ref, reader: str) -> bool:
+        """Whether a value is the fresh result of an arithmetic operation, not a view, and has one reader."""
+        source = self._sources.get(value.name)
+        fresh = isinstance(source, (Linear, Affine)) or (isinstance(source, Call) and source.target in _ADDITIONS)
+        return fresh and len(self.network.users[value.name]) == 1 and value.name != self.network.output
+
+    # -- one function for each operation: (values so far, counts) -> its result -----------------------------------
 
     def _step(self, op: Operation) -> Step:
-        """The function that executes `op`: (values so far, counts) -> its result."""
         if isinstance(op, Linear):
             return self._linear(op)
         if isinstance(op, Affine):
@@ -202,76 +195,71 @@ class Accelerator:
 
     def _linear(self, op: Linear) -> Step:
         weight = self._port.tensors[op.weight]
-        constants = self.plan.divide_after.get(op.name)
+        source = self._where(op.input.name, op.name)
         bias_of = self._bias_inside(op)
         bias = self._addend(bias_of) if bias_of else None
 
         def step(values: Values, counts: Counts) -> Tensor:
-            y = op.target(values[op.input.name], weight, bias, *op.options)
+            y = op.target(values[source], weight, bias, *op.options)
             layer = counts.layer(_label(op))
             layer.macs += count_macs(op, weight, y)
-            if constants is not None:
-                y = divide_by_constants(y, constants, op.channel_axis, self.divider)
-                self._count_division(layer, y.numel(), constants.powers_of_two)
             layer.nonfinite += count_nonfinite(y)
             return y
 
         return step
 
     def _bias_inside(self, op: Linear) -> Affine | None:
-        """The bias that torch may add inside a convolution, since nothing is divided between the two.
+        """The bias that torch may add inside a convolution, since nothing is rescaled between the two.
 
         A matter of speed: the additions are counted at the multiply-add, like any other. A matrix product is left
         alone, because torch starts its accumulation from the bias, which rounds differently.
         """
         affine = self.network.sole_affine_after(op)
-        if affine is None or affine.multiplier or affine.name in self.plan.absorb or op.name in self.plan.divide_after:
+        if affine is None or op.target == ATEN.linear.default or self._multiplier(affine) is not None:
             return None
-        return affine if op.target != ATEN.linear.default else None
+        return None if self.plan.rescaling(op.name, affine.name) else affine
 
     def _addend(self, op: Affine) -> Tensor | None:
+        """What a multiply-add adds: its addend at the scale of its result."""
         if op.addend is None:
             return None
-        addend = self._port.tensors[op.addend]
-        factor = self.plan.premultiply.get(op.name)
-        if factor is None:
-            return addend  # the port's own tensor: a stored bias changes with the faults
-        number = float(factor) if isinstance(factor, Scale) else torch.from_numpy(factor.values)
-        return (addend.double() * number).float()
+        addend, scale = self._port.tensors[op.addend], self.plan.produced(op.name)
+        # At scale one it is the port's own tensor: a stored bias changes with the faults.
+        return addend if _is_one(scale) else times(addend, scale)
 
     def _multiplier(self, op: Affine) -> Tensor | None:
-        """The factor of a multiply-add as doubles, with the constant that it absorbs divided out beforehand.
-
-        Like the constants, a factor is kept as a significand of 24 bits and an exponent.
-        """
-        multiplier = self._port.tensors[op.multiplier].double() if op.multiplier else None
-        constants = self.plan.absorb.get(op.name)
-        if constants is None:
-            return multiplier
-        factor = 1.0 if multiplier is None else multiplier.numpy()
-        return torch.from_numpy(to_significand(factor / constants.values))
+        """The factor of a multiply-add as doubles, with the change of scale that it absorbs; None for one."""
+        change = ratio(self.plan.produced(op.name), self.plan.seen(op.input.name, op.name))
+        if op.multiplier is None:
+            return change
+        multiplier = self._port.tensors[op.multiplier].double()
+        return multiplier if change is None else multiply(multiplier, change)
 
     def _affine(self, op: Affine) -> Step:
         source = self._sources.get(op.input.name)
+        where = self._where(op.input.name, op.name)
         inside = isinstance(source, Linear) and self._bias_inside(source) is op
-        overwrite = self._may_overwrite(op.input)
+        overwrite = self._may_overwrite(op.input, op.name)
         addend, multiplier = self._addend(op), self._multiplier(op)
-        absorbed = self.plan.absorb.get(op.name)
+        divides = op.multiplier is None and multiplier is not None
+        powers = _is_power_of_two(self.plan.seen(op.input.name, op.name)) and _is_power_of_two(
+            self.plan.produced(op.name)
+        )
 
         def step(values: Values, counts: Counts) -> Tensor:
-            x = values[op.input.name]
+            x = values[where]
             layer = counts.layer(_label(op))
             if addend is not None:
                 layer.additions += x.numel()
             if op.multiplier is not None:
                 layer.multiplications += x.numel()
-            elif absorbed is not None:
-                self._count_division(layer, x.numel(), absorbed.powers_of_two, by_multiplier=True)
+            if divides:
+                self._count_division(layer, x.numel(), powers, by_multiplier=True)
             if inside:
                 return x
             y = x if overwrite else x.clone(memory_format=torch.preserve_format)
             if multiplier is not None:
-                rescale(y, multiplier, op.channel_axis, torch.mul, out=y)
+                y = times(y, multiplier, op.channel_axis, out=y)
             if addend is not None:
                 y.add_(channels(addend, op.channel_axis, y.dim()))
             layer.nonfinite += count_nonfinite(y)
@@ -280,24 +268,28 @@ class Accelerator:
         return step
 
     def _call(self, op: Call) -> Step:
-        args = rescaled_arguments(op, self.plan.scales[op.inputs[0]]) if op.inputs else op.args
-        factors = self.plan.align.get(op.name, {})
-        in_place = op.target in _IN_PLACE and self._may_overwrite(op.args[0])
-        target = _IN_PLACE[op.target] if in_place else op.target
+        call = self._at_its_scales(op)
+        first = op.args[0] if op.args else None
+        in_place = call.target in _IN_PLACE and isinstance(first, Ref) and self._may_overwrite(first, op.name)
+        target = _IN_PLACE[call.target] if in_place else call.target
         adds, multiplies = op.target in _ADDITIONS, op.target in _MULTIPLICATIONS
+        where, options = {name: self._where(name, op.name) for name in op.inputs}, dict(call.kwargs)
+        parameters = {
+            leaf: self._port.tensors[leaf.name]
+            if leaf.factor.is_one
+            else times(self._port.tensors[leaf.name], leaf.factor)
+            for leaf in call.parameters
+        }
 
         def step(values: Values, counts: Counts) -> Any:
-            aligned = {name: multiply_by_scale(values[name], factor) for name, factor in factors.items()}
-
             def value_of(leaf: Any) -> Any:
                 if isinstance(leaf, Ref):
-                    return aligned[leaf.name] if leaf.name in aligned else values[leaf.name]
-                return self._port.tensors[leaf.name] if isinstance(leaf, Parameter) else leaf
+                    return values[where[leaf.name]]
+                return parameters[leaf] if isinstance(leaf, Parameter) else leaf
 
-            y = target(*substitute(args, value_of), **{k: substitute(v, value_of) for k, v in op.kwargs.items()})
-            if aligned or ((adds or multiplies) and isinstance(y, Tensor)):
+            y = target(*substitute(call.args, value_of), **{k: substitute(v, value_of) for k, v in options.items()})
+            if (adds or multiplies) and isinstance(y, Tensor):
                 layer = counts.layer(_label(op))
-                layer.alignments += sum(tensor.numel() for tensor in aligned.values())
                 layer.additions += y.numel() if adds else 0
                 layer.multiplications += y.numel() if multiplies else 0
                 layer.nonfinite += count_nonfinite(y)
@@ -305,11 +297,17 @@ class Accelerator:
 
         return step
 
-    def _may_overwrite(self, value: Ref) -> bool:
-        """Whether a value is the fresh result of an arithmetic operation, not a view, and has one reader."""
-        source = self._sources.get(value.name)
-        fresh = isinstance(source, (Linear, Affine)) or (isinstance(source, Call) and source.target in _ADDITIONS)
-        return fresh and len(self.network.users[value.name]) == 1
+    def _at_its_scales(self, op: Call) -> Call:
+        """The call with its constants changed for the scales of its inputs and its result."""
+        inputs = {name: self.plan.seen(name, op.name) for name in op.inputs}
+        result = self.plan.produced(op.name)
+        if _is_one(result) and all(map(_is_one, inputs.values())):
+            return op
+        rule = rule_of(op)
+        scales = {name: scale for name, scale in inputs.items() if isinstance(scale, Scale)}
+        if rule is None or len(scales) < len(inputs) or not isinstance(result, Scale):
+            raise HwsimError(f"The plan gives {op.target} in {op.layer or 'the network'} a scale that it cannot have.")
+        return rule.rewrite(op, scales, result)
 
     def _count_division(self, layer: LayerCounts, n: int, power_of_two: bool, by_multiplier: bool = False) -> None:
         """A division is a shift if its divisor is a power of two; else a divider or a multiplier does it."""
@@ -326,11 +324,9 @@ def _label(op: Operation) -> str:
     return op.layer or op.name
 
 
-def _last_reads(network: Network) -> dict[str, list[str]]:
-    """For every operation, the values that nothing reads after it."""
-    last = {name: op.name for op in network.operations for name in op.inputs}
-    freed: dict[str, list[str]] = {op.name: [] for op in network.operations}
-    for name, reader in last.items():
-        if name != network.output:
-            freed[reader].append(name)
-    return freed
+def _is_power_of_two(scale: Scale | Constants) -> bool:
+    return scale.powers_of_two if isinstance(scale, Constants) else scale.is_power_of_two
+
+
+def _is_one(scale: Scale | Constants) -> bool:
+    return scale.all_one if isinstance(scale, Constants) else scale.is_one

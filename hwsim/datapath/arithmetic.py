@@ -1,4 +1,8 @@
-"""FP32 arithmetic of the datapath on whole tensors: rescaling by constants, and finding what overflowed."""
+"""FP32 arithmetic of the datapath on whole tensors: rescaling by constants, and finding what overflowed.
+
+Constants are kept as hardware keeps them: a significand of 24 bits and an exponent. Multiplying or dividing by one
+rounds once, to FP32, also where the constant itself is beyond the range of FP32.
+"""
 
 from __future__ import annotations
 
@@ -16,50 +20,37 @@ from hwsim.network.graph import channels
 _SMALLEST, _LARGEST = 2.0**-126, float(np.finfo(np.float32).max)  # normal FP32 numbers
 
 
-def divide_by_constants(y: Tensor, constants: Constants, axis: int, divider: str) -> Tensor:
-    """`y / c` in place, where `c` has one number for the tensor or one for each channel along `axis`."""
-    divisor = torch.from_numpy(constants.values)
-    if divider == "reciprocal" and not constants.powers_of_two:
-        return rescale(y, torch.from_numpy(reciprocal(constants.values)), axis, torch.mul, out=y)
-    return rescale(y, divisor, axis, torch.div, out=y)
+def divide(y: Tensor, divisor: Scale | Constants, axis: int, divider: str, in_place: bool = False) -> Tensor:
+    """`y` divided by a scale, or by a layer's constants along its channel axis.
 
-
-def divide_by_scale(y: Tensor, scale: Scale, divider: str) -> Tensor:
-    """`y / s` as a new tensor."""
-    if divider == "reciprocal" and not scale.is_power_of_two:
-        return multiply_by_scale(y, Scale() / scale)
-    return rescale(y, _constant(scale), 0, torch.div)
-
-
-def multiply_by_scale(y: Tensor, scale: Scale) -> Tensor:
-    """`s * y` as a new tensor."""
-    return rescale(y, _constant(scale), 0, torch.mul)
-
-
-def rescale(
-    y: Tensor, numbers: Tensor, axis: int, operation: Callable[..., Tensor], out: Tensor | None = None
-) -> Tensor:
-    """`operation(y, numbers)`, rounded once to FP32 also where a number is no normal FP32 number.
-
-    Args:
-        y: FP32 tensor.
-        numbers: doubles of 24-bit significand: one, or one for each channel along `axis`.
-        axis: the channel axis of `y`.
-        operation: `torch.mul` or `torch.div`.
-        out: where to put the result; a new tensor if None.
+    With `divider = "reciprocal"` it is multiplied by the rounded reciprocal, unless that is a power of two.
     """
-    spread = channels(numbers, axis, y.dim()) if len(numbers) > 1 else numbers
-    magnitudes = numbers[numbers != 0].abs()
-    if bool(((magnitudes >= _SMALLEST) & (magnitudes <= _LARGEST)).all()):
-        return operation(y, spread.float(), out=out)
-    exact = operation(y.double(), spread)
-    return exact.float() if out is None else out.copy_(exact)
+    numbers = _numbers(divisor)
+    out = y if in_place else None
+    powers = divisor.powers_of_two if isinstance(divisor, Constants) else divisor.is_power_of_two
+    if divider == "reciprocal" and not powers:
+        return _apply(torch.mul, y, torch.from_numpy(reciprocal(numbers)), axis, out)
+    return _apply(torch.div, y, torch.from_numpy(numbers), axis, out)
 
 
-def _constant(scale: Scale) -> Tensor:
-    """A scale as hardware keeps it, with a significand of 24 bits; the nearest double where it is beyond them."""
-    value = min(max(float(scale), np.finfo(np.float64).tiny), np.finfo(np.float64).max)
-    return torch.from_numpy(to_significand(np.array([value])))
+def times(y: Tensor, factor: Scale | Constants | Tensor, axis: int = 0, out: Tensor | None = None) -> Tensor:
+    """`y` multiplied by a scale, by a layer's constants, or by doubles of 24-bit significand, along an axis."""
+    numbers = factor if isinstance(factor, Tensor) else torch.from_numpy(_numbers(factor))
+    return _apply(torch.mul, y, numbers, axis, out)
+
+
+def ratio(result: Scale | Constants, seen: Scale | Constants) -> Tensor | None:
+    """The change of scale from what an operation sees to its result, as doubles; None where there is none."""
+    if result == seen:
+        return None
+    if isinstance(result, Scale) and isinstance(seen, Scale):
+        return torch.from_numpy(_numbers(result / seen))
+    return torch.from_numpy(to_significand(_numbers(result) / _numbers(seen)))
+
+
+def multiply(multiplier: Tensor, change: Tensor) -> Tensor:
+    """A factor with a change of scale absorbed, both as doubles, rounded to 24 bits."""
+    return torch.from_numpy(to_significand((multiplier * change).numpy()))
 
 
 def count_nonfinite(y: Tensor) -> int:
@@ -67,3 +58,21 @@ def count_nonfinite(y: Tensor) -> int:
     if y.sum().isfinite():
         return 0
     return y.numel() - int(y.isfinite().sum())
+
+
+def _numbers(scale: Scale | Constants) -> np.ndarray:
+    """As doubles of 24-bit significand; the nearest double where a scale is beyond their range."""
+    if isinstance(scale, Constants):
+        return scale.values
+    bounds = np.finfo(np.float64)
+    return to_significand(np.array([min(max(float(scale), bounds.tiny), bounds.max)]))
+
+
+def _apply(operation: Callable[..., Tensor], y: Tensor, numbers: Tensor, axis: int, out: Tensor | None) -> Tensor:
+    """`operation(y, numbers)`, rounded once to FP32."""
+    spread = channels(numbers, axis, y.dim()) if len(numbers) > 1 else numbers
+    magnitudes = numbers[numbers != 0].abs()
+    if bool(((magnitudes >= _SMALLEST) & (magnitudes <= _LARGEST)).all()):
+        return operation(y, spread.float(), out=out)
+    exact = operation(y.double(), spread)
+    return exact.float() if out is None else out.copy_(exact)

@@ -1,20 +1,19 @@
-"""Where the divisions go: one pass over the graph with the scale algebra.
+"""Where the divisions go.
 
-Every value of the network gets a scale s; the plan says what to change in each operation so that its result is
-`s` times the true one. Which divisions appear follows from the way of dividing and the algebra alone.
+Every value of the network is produced with a scale, and may be rescaled on its way to a reader. A plan lists the
+scales and the rescalings; what changes inside an operation (a bias multiplied beforehand, a bound of ReLU6, a factor
+of BatchNorm) follows from the scales of its inputs and its result, by the algebra of `hwsim.network.rules`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import torch
+from functools import cached_property
 
 from hwsim.errors import HwsimError, unknown
 from hwsim.hardening import Constants, Hardened
-from hwsim.network import Affine, Call, Linear, Network, Operation, rule_of
+from hwsim.network import Affine, Call, Linear, Network, rule_of
 from hwsim.network.scale import ONE, Scale
 
 WAYS = {
@@ -27,6 +26,27 @@ WAYS = {
 }
 """Every way of dividing the scaling constants out, and what it does."""
 
+RESULT = "logits"
+"""Stands for the reader of the network's result, where the scale must be one."""
+
+
+@dataclass(frozen=True)
+class Rescaling:
+    """A value divided by `divisor` on its way to some of its readers.
+
+    Attributes:
+        value: the value's name.
+        readers: names of the operations that read the rescaled value, or `RESULT`.
+        divisor: what it is divided by: a scale, or the constants of a layer, one for each channel.
+        reason: "layer" (its own constant is divided out), "join" (its scale is made that of the other inputs of a
+            sum or concatenation), "unscaled" (a reader needs scale one) or "range".
+    """
+
+    value: str
+    readers: tuple[str, ...]
+    divisor: Scale | Constants
+    reason: str
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -34,25 +54,48 @@ class Plan:
 
     Attributes:
         way: the way of dividing.
-        scales: value name -> its scale.
+        scales: value name -> the scale with which it is produced; what is absent has scale one. The output of a
+            layer may have constants, one for each channel, if all its readers divide or absorb them.
+        rescalings: in order of their values.
         divide_words: whether weight words are divided when read.
-        divide_after: linear operation -> constants to divide its accumulated output by.
-        absorb: multiply-add -> constants to divide its multiplier by.
-        through_multiplier: multiply-adds whose multiplier was 1 and is now used to divide.
-        premultiply: multiply-add -> what its addend is multiplied by beforehand, as (layer constants or scale).
-        align: operation -> {input name: factor} that makes its inputs' scales equal.
-        divide_logits: what the network's result is divided by.
     """
 
     way: str
-    scales: Mapping[str, Scale]
+    scales: Mapping[str, Scale | Constants] = field(default_factory=dict)
+    rescalings: tuple[Rescaling, ...] = ()
     divide_words: bool = False
-    divide_after: Mapping[str, Constants] = field(default_factory=dict)
-    absorb: Mapping[str, Constants] = field(default_factory=dict)
-    through_multiplier: frozenset[str] = frozenset()
-    premultiply: Mapping[str, Scale | Constants] = field(default_factory=dict)
-    align: Mapping[str, Mapping[str, Scale]] = field(default_factory=dict)
-    divide_logits: Scale = ONE
+
+    @cached_property
+    def _rescaled(self) -> dict[tuple[str, str], Rescaling]:
+        return {(r.value, reader): r for r in self.rescalings for reader in r.readers}
+
+    @cached_property
+    def _of_value(self) -> dict[str, list[Rescaling]]:
+        found: dict[str, list[Rescaling]] = {}
+        for rescaling in self.rescalings:
+            found.setdefault(rescaling.value, []).append(rescaling)
+        return found
+
+    def rescalings_of(self, value: str) -> list[Rescaling]:
+        """The rescalings of one value."""
+        return self._of_value.get(value, [])
+
+    def rescaling(self, value: str, reader: str) -> Rescaling | None:
+        """The rescaling that a value undergoes on its way to a reader."""
+        return self._rescaled.get((value, reader))
+
+    def produced(self, value: str) -> Scale | Constants:
+        """The scale with which a value is produced."""
+        return self.scales.get(value, ONE)
+
+    def seen(self, value: str, reader: str) -> Scale | Constants:
+        """The scale that a value has for a reader."""
+        produced, rescaling = self.produced(value), self.rescaling(value, reader)
+        if rescaling is None:
+            return produced
+        if isinstance(produced, Scale) and isinstance(rescaling.divisor, Scale):
+            return produced / rescaling.divisor
+        return ONE  # constants of a layer are only ever divided by themselves
 
 
 def place_divisions(network: Network, hardened: Hardened, way: str, bias_multiplier: bool = True) -> Plan:
@@ -73,28 +116,36 @@ def place_divisions(network: Network, hardened: Hardened, way: str, bias_multipl
     scaled = {w: c for w, c in hardened.constants.items() if w in network.weights and not c.all_one}
     if way == "none" and scaled:
         raise HwsimError("Scaled weights are never divided with divide = 'none': choose one of the other ways.")
-    ones = dict.fromkeys([network.input.name, *(op.name for op in network.operations)], ONE)
-    if way in ("none", "per_weight"):
-        return Plan(way, ones, divide_words=way == "per_weight")
+    if way == "per_weight":
+        return Plan(way, divide_words=True)
     if way == "logits":
-        return _carry_to_logits(network, hardened, scaled)
-    divide_after, absorb, premultiply = {}, {}, {}
+        return _carried_to_logits(network, hardened, scaled)
+    return _divided_layer_by_layer(network, hardened, scaled, way, bias_multiplier)
+
+
+def _divided_layer_by_layer(
+    network: Network, hardened: Hardened, scaled: Mapping[str, Constants], way: str, bias_multiplier: bool
+) -> Plan:
+    """Each constant is divided out, or absorbed, right behind its layer."""
+    scales: dict[str, Scale | Constants] = {}
+    rescalings = []
     for layer in network.layers:
         constants = scaled.get(layer.weight)
         if constants is None:
             continue
+        scales[layer.name] = constants if constants.per_channel else constants.scale
         chain = _absorbing_chain(network, hardened, layer, bias_multiplier) if way == "absorbed" else []
-        if chain:
-            absorb[chain[-1].name] = constants
-            premultiply.update({affine.name: constants for affine in chain[:-1]})
-        else:
-            divide_after[layer.name] = constants
-    through = frozenset(
-        op.name for op in network.operations if isinstance(op, Affine) and op.name in absorb and op.multiplier is None
-    )
-    return Plan(
-        way, ones, divide_after=divide_after, absorb=absorb, through_multiplier=through, premultiply=premultiply
-    )
+        if not chain:
+            rescalings.append(Rescaling(layer.name, _readers(network, layer.name), scales[layer.name], "layer"))
+        for affine in chain[:-1]:
+            scales[affine.name] = scales[layer.name]
+    return Plan(way, scales, tuple(rescalings))
+
+
+def _readers(network: Network, value: str) -> tuple[str, ...]:
+    """All readers of a value, the network's result included."""
+    readers = tuple(op.name for op in network.users[value])
+    return (*readers, RESULT) if value == network.output else readers
 
 
 def _absorbing_chain(network: Network, hardened: Hardened, layer: Linear, bias_multiplier: bool) -> list[Affine]:
@@ -104,20 +155,20 @@ def _absorbing_chain(network: Network, hardened: Hardened, layer: Linear, bias_m
     BatchNorm's multiplier exists anyway. Such a bias cannot lie in faulty memory.
     """
     chain: list[Affine] = []
-    value: Operation = layer
-    while value.name != network.output:
-        users = network.users[value.name]
+    value = layer.name
+    while value != network.output:
+        users = network.users[value]
         if len(users) != 1 or not isinstance(users[0], Affine):
             break
         chain.append(users[0])
         if users[0].multiplier is not None:
-            stored = [a.addend for a in chain[:-1] if a.addend in hardened.words]
+            stored = [affine.addend for affine in chain[:-1] if affine.addend in hardened.words]
             return [] if stored else chain
-        value = users[0]
+        value = users[0].name
     return chain[:1] if bias_multiplier else []
 
 
-def _carry_to_logits(network: Network, hardened: Hardened, scaled: Mapping[str, Constants]) -> Plan:
+def _carried_to_logits(network: Network, hardened: Hardened, scaled: Mapping[str, Constants]) -> Plan:
     """Scales multiply up from layer to layer; one division at the end."""
     channelled = [w for w, c in scaled.items() if c.per_channel]
     if channelled:
@@ -132,57 +183,64 @@ def _carry_to_logits(network: Network, hardened: Hardened, scaled: Mapping[str, 
             "use store = ['weights'] or divide per layer."
         )
     scales: dict[str, Scale] = {network.input.name: ONE}
-    premultiply: dict[str, Scale | Constants] = {}
-    align: dict[str, Mapping[str, Scale]] = {}
+    rescalings = []
     for op in network.operations:
         if isinstance(op, Linear):
             constants = scaled.get(op.weight)
             scales[op.name] = scales[op.input.name] * (constants.scale if constants else ONE)
         elif isinstance(op, Affine):
             scales[op.name] = scales[op.input.name]
-            if op.addend is not None and not scales[op.name].is_one:
-                premultiply[op.name] = scales[op.name]
         elif isinstance(op, Call):
-            scales[op.name], factors = _result_scale(op, scales)
-            if factors:
-                align[op.name] = factors
-    return Plan("logits", scales, premultiply=premultiply, align=align, divide_logits=scales[network.output])
+            inputs = {name: scales[name] for name in op.inputs}
+            rule = rule_of(op)
+            if rule is not None and rule.effect == "join":
+                largest = max(inputs.values(), key=lambda s: (s.exponent, s.significand))
+                rescalings += [
+                    Rescaling(name, (op.name,), scale / largest, "join")
+                    for name, scale in inputs.items()
+                    if scale != largest
+                ]
+                inputs = dict.fromkeys(inputs, largest)
+            scales[op.name] = result_scale(op, inputs)
+    if not scales[network.output].is_one:
+        rescalings.append(Rescaling(network.output, (RESULT,), scales[network.output], "unscaled"))
+    return Plan("logits", scales, tuple(rescalings))
 
 
-def _result_scale(call: Call, scales: Mapping[str, Scale]) -> tuple[Scale, dict[str, Scale]]:
-    """The scale of a call's result, and the factors that align its inputs."""
-    inputs = {name: scales[name] for name in call.inputs}
+def result_scale(call: Call, inputs: Mapping[str, Scale]) -> Scale:
+    """The natural scale of a call's result, from those of its inputs.
+
+    Raises:
+        HwsimError: if the operation needs unscaled inputs and they are not.
+    """
     if all(scale.is_one for scale in inputs.values()):
-        return ONE, {}
+        return ONE
     rule = rule_of(call)
     if rule is None:
-        raise HwsimError(
-            f"Dividing at the logits is impossible: {call.target} in {call.layer or 'the network'} needs its input "
-            "unscaled; divide per layer, or teach hwsim.network a rule for it."
-        )
-    if rule.effect == "join":
-        largest = ONE
-        for scale in inputs.values():
-            largest = max(largest, scale, key=lambda s: (s.exponent, s.significand))
-        return largest, {name: largest / scale for name, scale in inputs.items() if scale != largest}
-    result = ONE
-    if rule.effect == "product":
-        for scale in (scales[leaf.name] for leaf in call.args[:2]):
-            result = result * scale
-        return result, {}
+        raise _needs_unscaled(call)
+    values = call.inputs
     if rule.effect == "size":
-        return ONE, {}
-    return scales[call.inputs[0]], {}
+        return ONE
+    if rule.effect == "product":
+        return _product(inputs[name] for name in values)
+    if rule.effect == "absorb" and not rule.keeps:
+        return ONE
+    carried = values[0] if rule.effect != "carry" or not rule.carried else call.args[rule.carried].name
+    alone = rule.effect != "carry" or rule.absorbs_others
+    if not alone and not all(inputs[name].is_one for name in values if name != carried):
+        raise _needs_unscaled(call)
+    return inputs[carried]
 
 
-def rescaled_arguments(call: Call, scale: Scale) -> tuple[Any, ...]:
-    """The arguments of a call whose input has a scale: bounds and offsets multiplied by it."""
-    rule = rule_of(call)
-    if scale.is_one or rule is None or not rule.numbers:
-        return call.args
-    args = list(call.args)
-    for position in rule.numbers:
-        if position < len(args) and args[position] is not None:
-            # A bound beyond FP32 is infinite on the datapath, as the tensor that it bounds is about to be.
-            args[position] = float((torch.tensor(args[position] * float(scale), dtype=torch.float64)).float())
-    return tuple(args)
+def _needs_unscaled(call: Call) -> HwsimError:
+    return HwsimError(
+        f"Dividing at the logits is impossible: {call.target} in {call.layer or 'the network'} needs its input "
+        "unscaled; divide per layer, or teach hwsim.network a rule for it."
+    )
+
+
+def _product(scales: Iterable[Scale]) -> Scale:
+    result = ONE
+    for scale in scales:
+        result = result * scale
+    return result

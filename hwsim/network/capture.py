@@ -33,6 +33,7 @@ _LINEAR = {  # ATen operation -> axis of the output channels in its result
     ATEN.conv3d.padding: 1,
     ATEN.linear.default: -1,
 }
+_BLANK = {ATEN.new_zeros.default, ATEN.new_ones.default, ATEN.new_full.default}
 _IDENTITY = {ATEN.dropout.default, ATEN.feature_dropout.default, ATEN.alias.default, ATEN.detach.default}
 
 
@@ -97,6 +98,7 @@ class _Lowering:
         self.biases: set[str] = set()
         self.operations: list[Operation] = []
         self.alias: dict[str, Ref | Parameter] = {}
+        self.constants: dict[str, Any] = {}  # nodes that depend on no image, evaluated here and now
         self.views: dict[str, str] = {}  # a view -> the value whose storage it shares
 
     def network(self, module_name: str) -> Network:
@@ -139,6 +141,8 @@ class _Lowering:
         return substitute(tree, lambda leaf: self.alias[leaf.name] if isinstance(leaf, torch.fx.Node) else leaf)
 
     def _lower(self, node: torch.fx.Node) -> None:
+        if self._evaluated(node):
+            return
         target = _functional(node.target)
         args = self._values(tuple(node.args))
         if target in _IDENTITY or (target == ATEN.contiguous.default and isinstance(args[0], Ref)):
@@ -155,6 +159,37 @@ class _Lowering:
             self._emit(node, Call(node.name, _module_path(node), target, args, kwargs))
         if _overwrites(node.target):
             self._rebind(node)
+
+    def _evaluated(self, node: torch.fx.Node) -> bool:
+        """Compute what depends on parameters only (masks, tables of position biases): it becomes a parameter.
+
+        Operations that overwrite are executed as they are, on tensors made here, so that views see the change.
+        """
+        blank = node.target in _BLANK and all(isinstance(size, int) for size in leaves(node.args[1]))
+        if not blank and any(isinstance(self.alias.get(n.name), Ref) for n in node.all_input_nodes):
+            return False
+        if any(n.name not in self.alias for n in node.all_input_nodes):
+            return False
+
+        def value_of(leaf: Any) -> Any:
+            if not isinstance(leaf, torch.fx.Node):
+                return leaf
+            if isinstance(self.alias[leaf.name], Ref):
+                return torch.zeros(1)  # of which a blank tensor takes only the type
+            return self.constants.get(leaf.name, self.parameters.get(self.alias[leaf.name].name))
+
+        target: Any = node.target
+        args = substitute(tuple(node.args), value_of)
+        if _overwrites(target) and not any(n.name in self.constants for n in node.all_input_nodes[:1]):
+            raise HwsimError(f"{node.target} in {_module_path(node)} overwrites a parameter while the network runs.")
+        with torch.no_grad():
+            value = target(*args, **{key: substitute(v, value_of) for key, v in node.kwargs.items()})
+        self.constants[node.name] = value
+        name = f"{_module_path(node) or 'network'}.{node.name}"
+        self.alias[node.name] = Parameter(name)
+        if isinstance(value, Tensor):
+            self.parameters[name] = value
+        return True
 
     def _emit(self, node: torch.fx.Node, op: Operation) -> None:
         self.operations.append(op)
@@ -226,8 +261,7 @@ def _drop_unread(network: Network) -> Network:
         elif isinstance(op, Affine):
             parameters.update(name for name in (op.multiplier, op.addend) if name)
         elif isinstance(op, Call):
-            found = leaves((op.args, tuple(op.kwargs.values())))
-            parameters.update(leaf.name for leaf in found if isinstance(leaf, Parameter))
+            parameters.update(parameter.name for parameter in op.parameters)
     return Network(
         tuple(reversed(kept)),
         {name: tensor for name, tensor in network.parameters.items() if name in parameters},

@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hwsim.network.scale import ONE, Scale
+
 
 @dataclass(frozen=True)
 class Ref:
@@ -26,9 +28,10 @@ class Ref:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A tensor that belongs to the network, by its name in `Network.parameters`."""
+    """A tensor that belongs to the network, by its name in `Network.parameters`, times a factor."""
 
     name: str
+    factor: Scale = ONE
 
 
 Target = Any  # torch.ops.aten overload, or a Python operator on sizes
@@ -89,6 +92,12 @@ class Call(Operation):
     @property
     def inputs(self) -> tuple[str, ...]:
         return tuple(ref.name for ref in leaves((self.args, tuple(self.kwargs.values()))) if isinstance(ref, Ref))
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The parameters that it reads."""
+        found = leaves((self.args, tuple(self.kwargs.values())))
+        return tuple(leaf for leaf in found if isinstance(leaf, Parameter))
 
 
 @dataclass(frozen=True)

@@ -1,27 +1,41 @@
 """The scale algebra: what an operation does to the scale of a tensor.
 
 On the datapath a tensor holds `s * v` for a value v and a positive scale s. A rule says, for one ATen operation,
-which scale its result has and what must be changed for the result to be right:
+how the scale of its result follows from those of its inputs, and how its constants change so that the result is
+right:
 
-- `carry`      f(s v) = s f(v): the scale passes through (ReLU, pooling, reshapes, a product with a number);
-- `clamp`      the bounds are multiplied by s (ReLU6, hardtanh);
-- `offset`     a number that is added is multiplied by s;
-- `join`       all inputs must have one scale, which the result has (sums, concatenations, maxima);
-- `product`    the scales multiply;
-- `size`       the result is a size, which has no scale.
+- `carry`    the result has the scale of one input: f(s v) = s f(v), as with ReLU, pooling and reshapes; constants
+             that are added or compared, like the bounds of ReLU6, are multiplied by s;
+- `join`     all inputs must have one scale, which the result has: sums, concatenations, maxima;
+- `product`  the scales of the inputs multiply;
+- `absorb`   a constant multiplier inside takes up any scale, so the result can have whichever is wanted: a product
+             with a constant, LayerNorm, hard-swish;
+- `size`     the result is a size or an index, which has no scale.
 
-An operation without a rule needs s = 1. `teach` adds a rule for an operation of one's own.
+An operation without a rule needs s = 1 at every input. `teach` adds a rule for an operation of one's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from hwsim.network.graph import ATEN, Call, Parameter, Ref, leaves
+import torch
+from torch import Tensor
 
-Effect = Literal["carry", "clamp", "offset", "join", "product", "size"]
+from hwsim.network.graph import ATEN, Call, Parameter, Ref, leaves
+from hwsim.network.scale import ONE, Scale
+
+Effect = Literal["carry", "join", "product", "absorb", "size"]
+Rewrite = Callable[[Call, Mapping[str, Scale], Scale], Call]
+
+
+def unchanged(call: Call, inputs: Mapping[str, Scale], result: Scale) -> Call:
+    """The rewrite of an operation without constants."""
+    return call
 
 
 @dataclass(frozen=True)
@@ -30,46 +44,164 @@ class Rule:
 
     Attributes:
         effect: one of the effects that this module's docstring lists.
-        numbers: positions in the arguments of the numbers to multiply by the scale (`clamp`, `offset`).
         applies: whether this call of the operation follows the rule (padding with zero does, with one does not).
+        rewrite: (call, scale of each input, scale of the result) -> the call with its constants changed.
+        carried: with `carry`, the argument whose scale the result has; other inputs must be of scale one, or taken
+            care of by `rewrite` (`absorbs_others`).
+        absorbs_others: with `carry`, whether `rewrite` takes up the scales of the other inputs.
+        keeps: with `absorb`, whether the result naturally has the input's scale (a product with a constant) rather
+            than one (LayerNorm); only a matter of where nothing else decides.
     """
 
     effect: Effect
-    numbers: tuple[int, ...] = ()
     applies: Callable[[Call], bool] = lambda call: True
+    rewrite: Rewrite = unchanged
+    carried: int = 0
+    absorbs_others: bool = False
+    keeps: bool = True
 
 
-_RULES: dict[Any, Rule] = {}
+_RULES: dict[Any, tuple[Rule, ...]] = {}
 
 
-def teach(target: Any, rule: Rule) -> None:
-    """Say how `target`, a `torch.ops` overload, treats scales; replaces what was known of it."""
-    _RULES[target] = rule
+def teach(target: Any, *rules: Rule) -> None:
+    """Say how `target`, a `torch.ops` overload, treats scales: the first rule that applies to a call is its rule.
+
+    Replaces what was known of the operation.
+    """
+    _RULES[target] = rules
 
 
 def rule_of(call: Call) -> Rule | None:
     """The rule that this call follows, or None where the operation needs a scale of one."""
-    rule = _RULES.get(call.target)
-    return rule if rule is not None and rule.applies(call) else None
+    return next((rule for rule in _RULES.get(call.target, ()) if rule.applies(call)), None)
+
+
+# -- constants that change with the scale -------------------------------------------------------------------------
+
+
+def scaled_number(number: Any, scale: Scale) -> Any:
+    """`number * s` as the datapath holds it, in FP32: infinite beyond its range, as the tensor beside it would be.
+
+    A parameter becomes a tensor at run time; here it is wrapped with its factor.
+    """
+    if number is None or scale.is_one:
+        return number
+    if isinstance(number, Parameter):
+        return replace(number, factor=number.factor * scale)
+    return float(torch.tensor(number * float(scale), dtype=torch.float64).float())
+
+
+def _with_args(call: Call, changes: Mapping[int, Any]) -> Call:
+    args = list(call.args)
+    for position, value in changes.items():
+        args[position] = value
+    return replace(call, args=tuple(args))
+
+
+def _scaling_numbers(*positions: int) -> Rewrite:
+    """Arguments that are added to the tensor or compared with it."""
+
+    def rewrite(call: Call, inputs: Mapping[str, Scale], result: Scale) -> Call:
+        present = [p for p in positions if p < len(call.args)]
+        return _with_args(call, {p: scaled_number(call.args[p], result) for p in present})
+
+    return rewrite
+
+
+def _scaling_addend(call: Call, inputs: Mapping[str, Scale], result: Scale) -> Call:
+    """A sum with a number or a parameter, on either side."""
+    constant = 1 if isinstance(call.args[0], Ref) else 0
+    return _with_args(call, {constant: scaled_number(call.args[constant], result)})
+
+
+def _scaling_factor(call: Call, inputs: Mapping[str, Scale], result: Scale) -> Call:
+    """A product with a number or a parameter: it takes up the ratio of the scales."""
+    constant = 1 if isinstance(call.args[0], Ref) else 0
+    (scale,) = inputs.values()
+    return _with_args(call, {constant: scaled_number(call.args[constant], result / scale)})
+
+
+def _scaling_divisor(call: Call, inputs: Mapping[str, Scale], result: Scale) -> Call:
+    (scale,) = inputs.values()
+    return _with_args(call, {1: scaled_number(call.args[1], scale / result)})
+
+
+def _layer_norm(call: Call, inputs: Mapping[str, Scale], result: Scale) -> Call:
+    """eps is compared with the variance, which has the scale squared; gamma and beta give the result its scale."""
+    x, shape, gamma, beta, eps, *rest = (*call.args, None, None, 1e-5)[: max(5, len(call.args))]
+    (scale,) = inputs.values()
+    if gamma is None and not result.is_one:
+        raise AssertionError("a LayerNorm without gamma has a result of scale one")
+    args = (x, shape, scaled_number(gamma, result), scaled_number(beta, result), scaled_number(eps, scale * scale))
+    return replace(call, args=(*args, *rest))
+
+
+def _attention(call: Call, inputs: Mapping[str, Scale], result: Scale) -> Call:
+    """softmax(q k^T / sqrt(d)) v: the factor in front of the softmax takes up the scales of q and k."""
+    query, key = (inputs[ref.name] for ref in call.args[:2])
+    if query.is_one and key.is_one:
+        return call
+    change = float(ONE / (query * key))
+
+    def attention(query: Tensor, *rest: Any, scale: float | None = None, **options: Any) -> Tensor:
+        usual = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+        return ATEN.scaled_dot_product_attention.default(query, *rest, scale=usual * change, **options)
+
+    return replace(call, target=attention)
+
+
+def _hard(multiplies: bool) -> Rewrite:
+    """x relu6(x + 3) / 6, or relu6(x + 3) / 6: bounds and offset scale with x, the factor 1/6 takes up the rest."""
+
+    def rewrite(call: Call, inputs: Mapping[str, Scale], result: Scale) -> Call:
+        (scale,) = inputs.values()
+        if scale.is_one and result.is_one:
+            return call
+        s = float(scale)
+        factor = float(result / (scale * scale if multiplies else scale)) / 6
+
+        def hard(x: Tensor) -> Tensor:
+            # The constant comes before the product with x, which would otherwise have the scale squared.
+            gate = (torch.clamp(x + 3 * s, 0, 6 * s).double() * factor).float()
+            return x * gate if multiplies else gate
+
+        return replace(call, target=hard)
+
+    return rewrite
+
+
+# -- which calls a rule is for ------------------------------------------------------------------------------------
 
 
 def _argument(call: Call, position: int, default: Any = None) -> Any:
     return call.args[position] if len(call.args) > position else default
 
 
-def _single_tensor(call: Call) -> bool:
-    """Whether the only tensor read is the first argument: a product or sum with plain numbers."""
-    return len(call.inputs) == 1 and not any(isinstance(leaf, Parameter) for leaf in leaves(call.args))
-
-
-def _tensors_only(call: Call) -> bool:
-    first_two = call.args[:2]
-    return all(isinstance(arg, Ref) for arg in first_two) and not call.kwargs.get("alpha")
-
-
 def _reads_a_value(call: Call) -> bool:
     """Whether the first argument is a value of the network; others are then sizes, indices or fixed slopes."""
     return bool(call.args) and isinstance(call.args[0], Ref)
+
+
+def _one_value(call: Call) -> bool:
+    """Whether exactly one argument is a value: the others are numbers or parameters."""
+    return len(call.inputs) == 1
+
+
+def _one_value_and_plain_numbers(call: Call) -> bool:
+    return _one_value(call) and not any(isinstance(leaf, Parameter) for leaf in leaves(call.args))
+
+
+def _divided_by_a_constant(call: Call) -> bool:
+    return _one_value(call) and isinstance(call.args[0], Ref)
+
+
+def _two_values(call: Call) -> bool:
+    return all(isinstance(arg, Ref) for arg in call.args[:2])
+
+
+def _has_gamma(call: Call) -> bool:
+    return isinstance(_argument(call, 2), Parameter)
 
 
 # fmt: off
@@ -78,31 +210,42 @@ _CARRY = (
     ATEN.max_pool3d.default, ATEN.avg_pool1d.default, ATEN.avg_pool2d.default, ATEN.avg_pool3d.default,
     ATEN.adaptive_avg_pool1d.default, ATEN.adaptive_avg_pool2d.default, ATEN.adaptive_avg_pool3d.default,
     ATEN.adaptive_max_pool2d.default, ATEN.flatten.using_ints, ATEN.reshape.default, ATEN.permute.default,
-    ATEN.transpose.int, ATEN.contiguous.default, ATEN.clone.default, ATEN.mean.dim, ATEN.mean.default,
-    ATEN.sum.dim_IntList, ATEN.slice.Tensor, ATEN.select.int, ATEN.chunk.default, ATEN.split.Tensor,
-    ATEN.split_with_sizes.default, ATEN.unsqueeze.default, ATEN.squeeze.dim, ATEN.squeeze.default,
-    ATEN.expand.default, ATEN.narrow.default, ATEN.roll.default, ATEN.neg.default, ATEN.abs.default,
-    ATEN.channel_shuffle.default, ATEN.pixel_shuffle.default, ATEN.prelu.default, ATEN.unflatten.int,
-    ATEN.movedim.int, ATEN.index_select.default, ATEN.amax.default,
+    ATEN.transpose.int, ATEN.swapaxes.default, ATEN.t.default, ATEN.contiguous.default, ATEN.clone.default,
+    ATEN.mean.dim, ATEN.mean.default, ATEN.sum.dim_IntList, ATEN.slice.Tensor, ATEN.select.int, ATEN.chunk.default,
+    ATEN.split.Tensor, ATEN.split_with_sizes.default, ATEN.unsqueeze.default, ATEN.squeeze.dim,
+    ATEN.squeeze.default, ATEN.expand.default, ATEN.narrow.default, ATEN.roll.default, ATEN.neg.default,
+    ATEN.abs.default, ATEN.channel_shuffle.default, ATEN.pixel_shuffle.default, ATEN.prelu.default,
+    ATEN.unflatten.int, ATEN.movedim.int, ATEN.index_select.default, ATEN.index.Tensor, ATEN.amax.default,
+    ATEN.linalg_vector_norm.default, ATEN.unbind.int, ATEN.expand_as.default, operator.getitem,
 )
 # fmt: on
 for _target in _CARRY:
-    teach(_target, Rule("carry", applies=_reads_a_value))
-
-teach(ATEN.pad.default, Rule("carry", applies=lambda call: not _argument(call, 3)))
-teach(ATEN.constant_pad_nd.default, Rule("carry", applies=lambda call: not _argument(call, 2, 0)))
+    teach(_target, Rule("carry", _reads_a_value))
+teach(ATEN.pad.default, Rule("carry", lambda call: not _argument(call, 3)))
+teach(ATEN.constant_pad_nd.default, Rule("carry", lambda call: not _argument(call, 2, 0)))
 for _target in (ATEN.hardtanh.default, ATEN.clamp.default):
-    teach(_target, Rule("clamp", (1, 2), _single_tensor))
+    teach(_target, Rule("carry", _one_value_and_plain_numbers, _scaling_numbers(1, 2)))
 for _target in (ATEN.clamp_min.default, ATEN.clamp_max.default):
-    teach(_target, Rule("clamp", (1,), _single_tensor))
-teach(ATEN.sym_size.int, Rule("size"))
+    teach(_target, Rule("carry", _one_value_and_plain_numbers, _scaling_numbers(1)))
+for _target in (ATEN.add.Scalar, ATEN.sub.Scalar):
+    teach(_target, Rule("carry", _one_value, _scaling_addend))
+teach(
+    ATEN.scaled_dot_product_attention.default,
+    Rule("carry", lambda call: len(call.inputs) == 3, _attention, carried=2, absorbs_others=True),
+)
 for _target in (ATEN.cat.default, ATEN.stack.default, ATEN.maximum.default, ATEN.minimum.default):
     teach(_target, Rule("join"))
+for _target in (ATEN.matmul.default, ATEN.bmm.default):
+    teach(_target, Rule("product", _two_values))
 for _target in (ATEN.add.Tensor, ATEN.sub.Tensor):
-    teach(_target, Rule("join", applies=_tensors_only))
-for _target in (ATEN.mul.Tensor, ATEN.matmul.default, ATEN.bmm.default):
-    teach(_target, Rule("product", applies=_tensors_only))
-for _target in (ATEN.mul.Scalar, ATEN.div.Scalar):
-    teach(_target, Rule("carry", applies=_single_tensor))
-for _target in (ATEN.add.Scalar, ATEN.sub.Scalar):
-    teach(_target, Rule("offset", (1,), _single_tensor))
+    teach(_target, Rule("join", _two_values), Rule("carry", _one_value, _scaling_addend))
+teach(ATEN.mul.Tensor, Rule("product", _two_values), Rule("absorb", _one_value, _scaling_factor))
+teach(ATEN.einsum.default, Rule("product"))
+teach(ATEN.mul.Scalar, Rule("absorb", _one_value, _scaling_factor))
+for _target in (ATEN.div.Scalar, ATEN.div.Tensor):
+    teach(_target, Rule("absorb", _divided_by_a_constant, _scaling_divisor))
+teach(ATEN.layer_norm.default, Rule("absorb", _has_gamma, _layer_norm, keeps=False))
+teach(ATEN.hardswish.default, Rule("absorb", rewrite=_hard(multiplies=True)))
+teach(ATEN.hardsigmoid.default, Rule("absorb", rewrite=_hard(multiplies=False), keeps=False))
+for _target in (ATEN.sym_size.int, operator.mul, operator.add, operator.sub, operator.floordiv):
+    teach(_target, Rule("size"))

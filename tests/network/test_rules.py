@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from hwsim.datapath.plan import rescaled_arguments
 from hwsim.network import Call, Ref, Rule, Scale, rule_of, teach
-from hwsim.network.graph import ATEN, Parameter
+from hwsim.network.graph import ATEN, Parameter, substitute
 
 X = torch.randn(2, 4, 6, 6, generator=torch.Generator().manual_seed(1))
 SCALE = Scale.of(8.0)  # a power of two, so that equality is to the bit
@@ -27,7 +26,6 @@ CARRIED = [
     (ATEN.abs.default, ()),
     (ATEN.pad.default, ([1, 1, 1, 1],)),
     (ATEN.constant_pad_nd.default, ([1, 1, 1, 1], 0.0)),
-    (ATEN.mul.Scalar, (3.0,)),
 ]
 CLAMPED = [
     (ATEN.hardtanh.default, (0.0, 6.0)),
@@ -49,18 +47,78 @@ def test_homogeneous_operations_carry_the_scale(target, rest):
     assert torch.equal(target(8.0 * X, *rest), 8.0 * target(X, *rest))
 
 
+def computed(f, *values, result=SCALE):
+    """What a call, rewritten for inputs and result of scale 8, computes from 8 v."""
+    inputs = dict.fromkeys(f.inputs, SCALE)
+    rewritten = rule_of(f).rewrite(f, inputs, result)
+    given = dict(zip(f.inputs, values, strict=True))
+    parameter = torch.linspace(0.5, 2, 6)
+
+    def value_of(leaf):
+        if isinstance(leaf, Parameter):
+            return parameter * float(leaf.factor)
+        return given[leaf.name] if isinstance(leaf, Ref) else leaf
+
+    return rewritten.target(*substitute(rewritten.args, value_of))
+
+
+def true(f, *values):
+    """What the call computes from v."""
+    given = dict(zip(f.inputs, values, strict=True))
+    parameter = torch.linspace(0.5, 2, 6)
+
+    def value_of(leaf):
+        return parameter if isinstance(leaf, Parameter) else given[leaf.name] if isinstance(leaf, Ref) else leaf
+
+    return f.target(*substitute(f.args, value_of))
+
+
 @pytest.mark.parametrize(("target", "rest"), CLAMPED)
 def test_clamps_scale_their_bounds(target, rest):
     f = call(target, Ref("x"), *rest)
-    assert rule_of(f).effect == "clamp"
-    _, *bounds = rescaled_arguments(f, SCALE)
-    assert torch.equal(target(8.0 * X, *bounds), 8.0 * target(X, *rest))
+    assert rule_of(f).effect == "carry"
+    assert torch.equal(computed(f, 8.0 * X), 8.0 * true(f, X))
 
 
-def test_an_added_number_is_scaled():
-    f = call(ATEN.add.Scalar, Ref("x"), 0.75)
-    _, offset = rescaled_arguments(f, SCALE)
-    assert torch.equal(ATEN.add.Scalar(8.0 * X, offset), 8.0 * (X + 0.75))
+@pytest.mark.parametrize(
+    "f",
+    [
+        call(ATEN.add.Scalar, Ref("x"), 0.75),
+        call(ATEN.add.Tensor, Ref("x"), 0.75),
+        call(ATEN.add.Tensor, Ref("x"), Parameter("p")),
+        call(ATEN.add.Tensor, Parameter("p"), Ref("x")),
+        call(ATEN.sub.Tensor, Ref("x"), Parameter("p")),
+    ],
+)
+def test_an_added_constant_is_scaled(f):
+    assert rule_of(f).effect == "carry"
+    assert torch.equal(computed(f, 8.0 * X), 8.0 * true(f, X))
+
+
+ABSORBING = [
+    call(ATEN.mul.Scalar, Ref("x"), 3.0),
+    call(ATEN.mul.Tensor, Ref("x"), Parameter("p")),
+    call(ATEN.mul.Tensor, Parameter("p"), Ref("x")),
+    call(ATEN.div.Tensor, Ref("x"), 3.0),
+    call(ATEN.div.Tensor, Ref("x"), Parameter("p")),
+    call(ATEN.layer_norm.default, Ref("x"), [6], Parameter("p"), Parameter("p"), 0.01),
+    call(ATEN.hardswish.default, Ref("x")),
+    call(ATEN.hardsigmoid.default, Ref("x")),
+]
+
+
+@pytest.mark.parametrize("f", ABSORBING, ids=lambda f: str(f.target))
+@pytest.mark.parametrize("result", [1.0, 8.0, 0.25])
+def test_a_constant_multiplier_gives_the_result_any_scale(f, result):
+    assert rule_of(f).effect == "absorb"
+    got = computed(f, 8.0 * X, result=Scale.of(result))
+    torch.testing.assert_close(got, result * true(f, X), rtol=1e-5, atol=1e-6)
+
+
+def test_attention_takes_up_the_scales_of_queries_and_keys():
+    query, key, value = (torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(i)) for i in range(3))
+    f = call(ATEN.scaled_dot_product_attention.default, Ref("q"), Ref("k"), Ref("v"))
+    torch.testing.assert_close(computed(f, 8 * query, 8 * key, 8 * value), 8 * true(f, query, key, value))
 
 
 @pytest.mark.parametrize("target", [ATEN.add.Tensor, ATEN.sub.Tensor, ATEN.maximum.default])
@@ -81,11 +139,11 @@ def test_concatenation_joins_all_its_inputs():
         call(ATEN.gelu.default, Ref("x")),
         call(ATEN.sigmoid.default, Ref("x")),
         call(ATEN.softmax.int, Ref("x"), 1),
-        call(ATEN.hardswish.default, Ref("x")),
         call(ATEN.pad.default, Ref("x"), [1, 1], "constant", 1.0),
         call(ATEN.constant_pad_nd.default, Ref("x"), [1, 1], 1.0),
-        call(ATEN.add.Tensor, Ref("x"), Parameter("p")),
         call(ATEN.clamp.default, Ref("x"), Ref("y")),
+        call(ATEN.div.Tensor, Ref("x"), Ref("y")),
+        call(ATEN.layer_norm.default, Ref("x"), [6]),
     ],
 )
 def test_what_is_not_homogeneous_has_no_rule(f):
