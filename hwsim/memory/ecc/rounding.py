@@ -10,6 +10,8 @@ from hwsim.memory.ecc.code import Code
 from hwsim.memory.ecc.packing import Words, pack, unpack
 from hwsim.words import WordFormat
 
+_BLOCK = 1 << 13  # codewords at a time, so that what lies between them stays in the cache
+
 
 @dataclass(frozen=True)
 class Rounding:
@@ -42,9 +44,12 @@ def round_words(words: Words, fmt: WordFormat, code: Code) -> tuple[Words, Round
     if code.is_exact:
         return words, Rounding(len(words), 0, 0.0, 0.0)
     numbers = max(code.data_bits // fmt.width, 1)
-    filled = np.zeros(-(-len(words) // numbers) * numbers, words.dtype)
-    filled[: len(words)] = words
-    stored = unpack(code.rounded(pack(filled.reshape(-1, numbers), fmt, code)), fmt, code).reshape(-1)[: len(words)]
+    stored = np.zeros(-(-len(words) // numbers) * numbers, words.dtype)
+    stored[: len(words)] = words
+    for start in range(0, len(stored), _BLOCK * numbers):
+        block = stored[start : start + _BLOCK * numbers].reshape(-1, numbers)
+        block[...] = unpack(code.rounded(pack(block, fmt, code)), fmt, code)
+    stored = stored[: len(words)]
     changed = np.flatnonzero(stored != words)
     before, after = fmt.decode(words[changed], np.float64), fmt.decode(stored[changed], np.float64)
     finite = np.isfinite(before)

@@ -96,6 +96,16 @@ def test_a_codeword_that_the_numbers_do_not_fill_is_filled_with_zeros() -> None:
     assert (report.words, report.changed, report.largest, report.rms) == (3, 3, 37.0, 37.0)
 
 
+@pytest.mark.parametrize(("name", "number"), [("in_place_parity", "fp32"), ("in_place_secded", "int8")])
+def test_many_words_are_rounded_as_each_codeword_is(name: str, number: str) -> None:
+    fmt, code = get_format(number), get_code(name, 64, number)
+    numbers = code.data_bits // fmt.width
+    words = np.random.default_rng(1).integers(0, 1 << fmt.width, 100_000 - 100_000 % numbers, fmt.dtype)
+    stored, _ = round_words(words, fmt, code)
+    expected = unpack(code.rounded(pack(words.reshape(-1, numbers), fmt, code)), fmt, code)
+    assert (stored == expected.ravel()).all()
+
+
 def test_a_word_of_several_codewords_says_so() -> None:
     code = get_code("parity_zero", 128, "fp16")
     assert (code.codewords, code.data_bits, code.word_bits) == (8, 16, 128)
