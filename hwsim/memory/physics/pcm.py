@@ -20,6 +20,8 @@ from hwsim.memory.physics.checks import Array, non_negative, number, positive, p
 from hwsim.memory.physics.common import equivalent_time, ever, normal_between
 from hwsim.memory.physics.levels import edges_of
 
+EXPONENT_LAW = ("log_slope", "offset", "low", "high")  # coefficients of `drift_exponent`, as the tables name them
+
 _SPREADS = 12  # standard deviations of the drift exponent that an average covers: beyond lies 4e-33
 
 

@@ -16,7 +16,7 @@ from hwsim.memory.constants import physical
 from hwsim.memory.physics.checks import Array, kelvin, non_negative, number, positive, probability, time, within
 from hwsim.memory.physics.common import failed, normal_average, two_state
 
-LOWEST_OVERDRIVE = 1.5  # below, `write_error` is off by more than a fifth: see there
+LOWEST_OVERDRIVE = 1.5  # below, `write_error` drifts away from the equation it approximates: see there
 
 # ---- Thermal stability
 
@@ -123,9 +123,10 @@ def write_error(overdrive: ArrayLike, delta: ArrayLike, pulse: ArrayLike) -> Arr
 
     WER = 1 - exp(-C(i)^2 Delta (i - 1) / (i exp(2 tau (i - 1)) - 1)), C(i)^2 = 2^(2i/(i+1)) ((i - 1)/i)^(2/(i+1))
 
-    Against a numerical solution of the Fokker-Planck equation it is within 1 % at i = 3 and 1.2 times at i = 2; the
-    prefactor pi^2/4 that is commonly printed in place of C(i)^2 is 1.07 times too high at i = 3 and 3 to 7 times at
-    i = 1.5. For long pulses ln WER falls with the slope -2 (i - 1) in tau.
+    Against a numerical solution of the Fokker-Planck equation it is within 0.4 % at i = 3, up to 1.1 times too high at
+    i = 2 and up to 1.4 times at i = 1.5 (error rates from 1e-1 to 1e-6); the prefactor pi^2/4 that is commonly printed
+    in place of C(i)^2 is 1.07, 1.5 to 1.9 and 3 to 7 times too high. For long pulses ln WER falls with the slope
+    -2 (i - 1) in tau.
 
     Args:
         overdrive: i = I / Ic0, current over critical current, from 1.5.
