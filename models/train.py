@@ -60,9 +60,7 @@ def train(network: nn.Module, images: Tensor, labels: Tensor, args: argparse.Nam
         [{"params": decayed, "weight_decay": args.weight_decay}, {"params": others}],
         lr=args.rate, momentum=0.9, nesterov=True,
     )  # fmt: skip
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, args.rate, total_steps=steps * args.epochs, pct_start=0.2
-    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.rate, total_steps=steps * args.epochs, pct_start=0.2)
     network.train()
     for epoch in range(args.epochs):
         order = torch.randperm(len(images), generator=generator)[: steps * args.batch]

@@ -37,9 +37,7 @@ def _stage(channels_in: int, channels: int, stride: int) -> nn.Sequential:
         downsample = nn.Sequential(
             nn.Conv2d(channels_in, channels, 1, stride=stride, bias=False), nn.BatchNorm2d(channels)
         )
-    return nn.Sequential(
-        BasicBlock(channels_in, channels, stride, downsample), BasicBlock(channels, channels)
-    )
+    return nn.Sequential(BasicBlock(channels_in, channels, stride, downsample), BasicBlock(channels, channels))
 
 
 def build() -> nn.Module:
