@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -96,6 +97,7 @@ class _Lowering:
         self.shape = shape
         self.parameters: dict[str, Tensor] = {}
         self.biases: set[str] = set()
+        self.elements: dict[str, int] = {}
         self.operations: list[Operation] = []
         self.alias: dict[str, Ref | Parameter] = {}
         self.constants: dict[str, Any] = {}  # nodes that depend on no image, evaluated here and now
@@ -119,6 +121,7 @@ class _Lowering:
                 Input(images, self.shape),
                 results[0].name,
                 frozenset(self.biases),
+                self.elements,
             )
         )
 
@@ -193,6 +196,7 @@ class _Lowering:
 
     def _emit(self, node: torch.fx.Node, op: Operation) -> None:
         self.operations.append(op)
+        self.elements[op.name] = _elements(node.meta.get("val"))
         self.alias[node.name] = Ref(op.name)
         if isinstance(op, Call) and _is_view(op.target) and op.inputs:
             self.views[op.name] = self.views.get(op.inputs[0], op.inputs[0])
@@ -268,7 +272,27 @@ def _drop_unread(network: Network) -> Network:
         network.input,
         network.output,
         network.biases & parameters,
+        {network.input.name: math.prod(network.input.shape)} | {op.name: network.elements[op.name] for op in kept},
     )
+
+
+def _elements(value: Any) -> int:
+    """Elements of a value for one image: of a tensor, or of all tensors in a tuple; a size has none.
+
+    Sizes are expressions in the number of images (attention in windows counts images times windows).
+    """
+    if isinstance(value, (tuple, list)):
+        return sum(map(_elements, value))
+    if not isinstance(value, Tensor):
+        return 0
+    return math.prod(map(_for_one_image, value.shape))
+
+
+def _for_one_image(size: Any) -> int:
+    if isinstance(size, int):
+        return size
+    expression = size.node.expr
+    return int(expression.subs(dict.fromkeys(expression.free_symbols, 1)))
 
 
 def _is_view(target: Callable[..., Any]) -> bool:

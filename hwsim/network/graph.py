@@ -129,6 +129,7 @@ class Network:
     """A captured network: operations in order of execution, and the tensors that belong to it.
 
     `biases` names the parameters that are biases of linear layers: they can be stored in faulty memory too.
+    `elements` is the number of elements of each value for one image.
     """
 
     operations: tuple[Operation, ...]
@@ -136,6 +137,7 @@ class Network:
     input: Input
     output: str
     biases: frozenset[str] = frozenset()
+    elements: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def layers(self) -> tuple[Linear, ...]:

@@ -151,3 +151,17 @@ def test_what_cannot_be_captured_is_said_in_one_sentence(module, example, messag
 def test_a_network_without_weights_cannot_be_hardened():
     with pytest.raises(HwsimError, match="no weights to store"):
         harden(capture(nn.ReLU(), torch.zeros(1, 3)), "fp32")
+
+
+@pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1"])
+def test_elements_are_those_of_one_image(name):
+    torch.manual_seed(0)
+    module = torchvision.models.get_model(name, weights=None).eval()
+    network = capture(module, images(1))
+    seen = {}
+    layers = {part: path for path, part in module.named_modules() if isinstance(part, (nn.Conv2d, nn.Linear))}
+    for part, path in layers.items():
+        part.register_forward_hook(lambda part, _, y, path=path: seen.update({path: y.numel()}))
+    module(images(1))
+    assert {op.layer: network.elements[op.name] for op in network.layers} == seen
+    assert network.elements[network.input.name] == 3 * 64 * 64
