@@ -207,13 +207,15 @@ def _stt_mram() -> Iterator[CheckPoint]:
     for xi, published in ((1, 5.749522e-18), (2, 1.705070e-12)):
         model = float(stt_mram.read_disturb(1e-8, 60, 0.3, xi, tau0))
         yield CheckPoint("stt_mram", f"read disturb, 10 ns, Delta 60, I/Ic 0.3, xi {xi}", published, model, 1e-6)
-    for i, tau, solved, misfit in (
+    for overdrive, pulse, solved, misfit in (
         (3, 3.5, 7.657087e-5, ""),
         (2, 5, 2.044968e-3, ""),
         (1.5, 10, 6.466426e-4, "at the lower end of its range the formula is up to 1.4 times too high"),
     ):
-        what = f"write error from the Fokker-Planck equation, i = {i}, Delta 60, tau {tau}"
-        yield CheckPoint("stt_mram", what, solved, float(stt_mram.write_error(i, 60, tau)), 0.10, "measured", misfit)
+        what = f"write error from the Fokker-Planck equation, i = {overdrive}, Delta 60, tau {pulse}"
+        yield CheckPoint(
+            "stt_mram", what, solved, float(stt_mram.write_error(overdrive, 60, pulse)), 0.10, "measured", misfit
+        )
     # A published device holds data for its time at its temperature: the variant made from it must say the same.
     names = ("intel_2018", "gf_2018", "vlsi_2014", "vlsi_2020", "cache_2019")
     for point, name in zip(device_points("stt_mram"), names, strict=True):
