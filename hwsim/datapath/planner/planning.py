@@ -1,0 +1,130 @@
+"""From a problem to its solution: piece by piece, the cheapest choice of copies, then exact potentials."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+from hwsim.datapath.planner.conflicts import ContradictionError, Examiner
+from hwsim.datapath.planner.exact import Potential
+from hwsim.datapath.planner.intervals import Clash
+from hwsim.datapath.planner.problem import Problem
+from hwsim.datapath.planner.search import cheapest_choice
+from hwsim.datapath.planner.solution import Copy, Reason, Solution, violations
+from hwsim.datapath.planner.stars import Partition, Tie
+from hwsim.datapath.planner.system import Star, System, equations
+from hwsim.datapath.planner.values import settle
+from hwsim.errors import HwsimError
+
+_FORCING = ("join", "product", "pin", "output")
+
+
+def plan(problem: Problem, time_limit_s: float = math.inf) -> Solution:
+    """The rescalings of least cost that make every operation exact and keep every potential in its range.
+
+    Args:
+        problem: what to plan.
+        time_limit_s: when to stop proving. The best plan known by then is returned, with the gap that is left.
+
+    Raises:
+        HwsimError: if there is no plan, with the tensors whose ranges contradict.
+    """
+    deadline = time.monotonic() + time_limit_s
+    system = equations(problem)
+    values: dict[int, Potential] = {}
+    reasons: dict[int, Reason] = {}
+    bound = 0.0
+    for piece in system.pieces():
+        try:
+            examiner = Examiner(system, piece)
+            choice = cheapest_choice(examiner, deadline)
+        except ContradictionError as error:
+            raise _impossible(error) from None
+        bound += choice.bound
+        kept, clashes = _without_needless_copies(examiner, choice.partitions)
+        rows = [*(system.rows[index] for index in piece.rows), *map(examiner.row, kept)]
+        settled = settle(system, piece, rows)
+        for symbol in piece.unknowns:
+            values[symbol] = system.base.potential(settled.reduce({symbol: 1})[0])
+        for tie, clash in clashes.items():
+            reasons[piece.stars[tie.star].ends[tie.b]] = _reason(problem, system, clash)
+    order = {tensor: place for place, tensor in enumerate(system.produced)}
+    stars = sorted(system.stars, key=lambda star: order[star.tensor])
+    copies = [copy for star in stars for copy in _copies(problem, star, values, reasons)]
+    solution = Solution(
+        potentials={tensor: values[symbol] for tensor, symbol in system.produced.items()},
+        copies=tuple(copies),
+        constants={node: values[symbol] for node, symbol in system.constants.items()},
+        cost=math.fsum(copy.cost for copy in copies),
+        bound=bound,
+    )
+    wrong = next(violations(problem, solution), None)
+    assert wrong is None, wrong
+    return solution
+
+
+def _without_needless_copies(examiner: Examiner, choice: Sequence[Partition]) -> tuple[list[Tie], dict[Tie, Clash]]:
+    """The ties of a choice, and more where they contradict nothing; and why each copy that is left is needed."""
+    wanted = examiner.ties(choice)
+    more = [
+        Tie(n, 0, end, False) for n, part in enumerate(choice) for end, place in enumerate(part) if place != part[0]
+    ]
+    _, bounded, kept, clashes = examiner.eliminate([*wanted, *more])
+    return (wanted if examiner.numerical_clash(bounded, kept) else kept), clashes
+
+
+def _reason(problem: Problem, system: System, clash: Clash) -> Reason:
+    """What a contradiction is about: a range, or the last operation that asks for a scale."""
+    if clash.unknowns:
+        return Reason("range", system.unknowns[max(clash.unknowns)].subject)
+    nodes = sorted({system.nodes[label] for label in clash.weights if isinstance(label, int)})
+    forcing = [n for n in nodes if problem.nodes[n].effect in _FORCING] or nodes
+    node = problem.nodes[forcing[-1]]
+    return Reason(node.effect, node.name)
+
+
+def _copies(
+    problem: Problem, star: Star, values: Mapping[int, Potential], reasons: Mapping[int, Reason]
+) -> Iterator[Copy]:
+    """The copies of one star, by the exact potentials of its ends."""
+    held = [values[star.ends[0]]]
+    for first in star.ends[1:]:
+        potential = values[first]
+        if potential in held:
+            continue
+        ends = [end for end in star.ends if values[end] == potential]
+        shifts = problem.shift and not star.multiplier and _cheaper_shift(problem)
+        near = [other for other in held if shifts and (potential - other).is_integer]
+        kind = "shift" if near else "reciprocal" if star.multiplier else problem.real
+        assert kind is not None
+        yield Copy(
+            tensor=star.tensor,
+            readers=tuple(star.readers[star.ends.index(end) - 1] for end in ends),
+            made_from=(near or held)[0],
+            potential=potential,
+            kind=kind,
+            elements=star.elements,
+            cost=star.elements * problem.prices[kind],
+            reason=next((reasons[end] for end in ends if end in reasons), Reason("range", star.tensor)),
+            multiplier=star.multiplier,
+        )
+        held.append(potential)
+
+
+def _cheaper_shift(problem: Problem) -> bool:
+    return problem.real is None or problem.prices["shift"] <= problem.prices[problem.real]
+
+
+def _impossible(error: ContradictionError) -> HwsimError:
+    """The sentence for contradicting ranges, or for rescalings that are not on offer."""
+    names = [repr(name) for name in error.ranges or error.tensors]
+    listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    if not error.ranges:
+        return HwsimError(
+            f"No plan is exact: {listed} would have to be rescaled in a way that is not on offer; offer divisions or "
+            "multiplications by reciprocals, or use powers of two as constants."
+        )
+    if len(names) == 1:
+        return HwsimError(f"No plan keeps {listed} in its range, whatever is rescaled: widen that range.")
+    return HwsimError(f"No plan keeps {listed} in their ranges, which contradict one another: widen one of them.")
