@@ -82,7 +82,8 @@ def effective_stability(delta_mean: ArrayLike, delta_sigma: ArrayLike) -> Array:
     """The one Delta whose failures equal those of cells with a normal spread of Delta, as long as both are few.
 
     Delta_eff = mean - sigma^2 / 2, from E[exp(-Delta)] of a normal Delta. It holds while even the weak cells that
-    dominate are far from certain to fail, t exp(-mean + sigma^2) << tau0; beyond, `retention_failure_spread`.
+    dominate are far from certain to fail, t exp(-mean + sigma^2) << tau0; it is too high by the share
+    (t / (2 tau0)) exp(-mean + 3 sigma^2 / 2), which is the stricter limit. Beyond, `retention_failure_spread`.
     """
     return number("delta_mean", delta_mean) - number("delta_sigma", delta_sigma) ** 2 / 2
 
@@ -131,7 +132,8 @@ def write_error(overdrive: ArrayLike, delta: ArrayLike, pulse: ArrayLike) -> Arr
     Args:
         overdrive: i = I / Ic0, current over critical current, from 1.5.
         delta: thermal stability at the temperature of the write.
-        pulse: tau, pulse length over `relaxation_time`.
+        pulse: tau, pulse length over `relaxation_time`. Below about 2 nearly every write fails, and by how little it
+            does not, the formula cannot say.
 
     Raises `HwsimError` for an overdrive below 1.5, where the formula does not hold.
     """
