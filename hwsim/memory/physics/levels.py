@@ -30,7 +30,7 @@ class BitErrors(NamedTuple):
 
 def midpoints(means: ArrayLike) -> Array:
     """Thresholds halfway between neighbouring levels."""
-    level = _levels(means)
+    level = rising(means)
     return (level[1:] + level[:-1]) / 2
 
 
@@ -41,7 +41,7 @@ def likeliest_thresholds(means: ArrayLike, sigmas: ArrayLike) -> Array:
 
     Raises `HwsimError` for levels so wide that there is no such x.
     """
-    mean, sigma = np.broadcast_arrays(_levels(means), positive("sigmas", sigmas))
+    mean, sigma = np.broadcast_arrays(rising(means), positive("sigmas", sigmas))
     gap, s1, s2 = np.diff(mean), sigma[:-1], sigma[1:]
     # With x measured from the lower mean: (x / s1)^2 - ((x - gap) / s2)^2 = 2 ln(s2 / s1); the root between the means.
     a = 1 / s1**2 - 1 / s2**2
@@ -64,7 +64,7 @@ def read_errors(means: ArrayLike, sigmas: ArrayLike, thresholds: ArrayLike) -> A
         sigmas: standard deviation of each level, above 0; shape (levels,) or one for all.
         thresholds: between the levels, rising; shape (levels - 1,).
     """
-    mean, sigma = np.broadcast_arrays(_levels(means), positive("sigmas", sigmas))
+    mean, sigma = np.broadcast_arrays(rising(means), positive("sigmas", sigmas))
     edges = edges_of(thresholds, len(mean))
     z = (edges - mean[:, None]) / sigma[:, None]
     return normal_between(z[:, :-1], z[:, 1:])
@@ -109,6 +109,14 @@ def gray_bit_error(symbol_error_rate: ArrayLike, bits: int) -> Array:
     return probability("symbol_error_rate", symbol_error_rate) / positive("bits", bits)
 
 
+def rising(means: ArrayLike) -> Array:
+    """The levels; raises `HwsimError` unless there are two or more and each is above the one before."""
+    mean = number("means", means)
+    if mean.ndim != 1 or len(mean) < 2 or np.any(np.diff(mean) <= 0):
+        raise HwsimError(f"Levels must be two or more rising numbers, not {mean.tolist()}.")
+    return mean
+
+
 def edges_of(thresholds: ArrayLike, levels: int) -> Array:
     """The limits of every level's interval: the thresholds, with infinity at both ends.
 
@@ -118,13 +126,6 @@ def edges_of(thresholds: ArrayLike, levels: int) -> Array:
     if inner.shape != (levels - 1,) or np.any(np.diff(inner) <= 0):
         raise HwsimError(f"{levels} levels need {levels - 1} rising thresholds, not {inner.tolist()}.")
     return np.concatenate([[-np.inf], inner, [np.inf]])
-
-
-def _levels(means: ArrayLike) -> Array:
-    mean = number("means", means)
-    if mean.ndim != 1 or len(mean) < 2 or np.any(np.diff(mean) <= 0):
-        raise HwsimError(f"Levels must be two or more rising numbers, not {mean.tolist()}.")
-    return mean
 
 
 def _matrix(errors: ArrayLike) -> Array:

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from hwsim.memory.physics.checks import Array, non_negative, number, positive, probability, time, within
 from hwsim.memory.physics.common import equivalent_time, ever, normal_between
-from hwsim.memory.physics.levels import edges_of
+from hwsim.memory.physics.levels import edges_of, rising
 
 EXPONENT_LAW = ("log_slope", "offset", "low", "high")  # coefficients of `drift_exponent`, as the tables name them
 
@@ -91,7 +91,7 @@ def read_errors(
         tracking_exponent: the thresholds fall as (t / t0)^-tracking, as those of drifting reference cells do.
     """
     level, width, mean, spread = np.broadcast_arrays(
-        _relative(levels),
+        _relative(rising(levels)),
         positive("sigma", sigma),
         non_negative("exponent_mean", exponent_mean),
         positive("exponent_sigma", exponent_sigma),
@@ -100,7 +100,7 @@ def read_errors(
     edges = edges_of(thresholds, len(level)) * np.exp(-non_negative("tracking_exponent", tracking_exponent) * drift)
     nu, weight = _folded_normal(mean, spread)  # (levels, nodes) each
     z = (edges[None, :, None] * np.exp(nu * drift)[:, None, :] - level[:, None, None]) / width[:, None, None]
-    return np.einsum("jkn,jn->jk", normal_between(z[:, :-1], z[:, 1:]), weight)
+    return np.minimum(np.einsum("jkn,jn->jk", normal_between(z[:, :-1], z[:, 1:]), weight), 1.0)
 
 
 def crystallised(
@@ -139,7 +139,8 @@ def _folded_normal(mean: Array, sigma: Array) -> tuple[Array, Array]:
     nu = (node + 1) / 2 * high
     m, s = mean[:, None], sigma[:, None]
     density = np.exp(-(((nu - m) / s) ** 2) / 2) + np.exp(-(((nu + m) / s) ** 2) / 2)
-    return nu, weight / 2 * high * density / (s * np.sqrt(2 * np.pi))
+    weight = weight * density
+    return nu, weight / weight.sum(axis=1, keepdims=True)
 
 
 @lru_cache(maxsize=4)
