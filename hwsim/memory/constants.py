@@ -141,7 +141,7 @@ def _own_table(table: Mapping[str, Any], name: str) -> Technology:
             if isinstance(entry, Mapping):
                 own = _constant(key, entry, name)
                 known = base[key].with_value(_in_unit(own, base[key].unit), own.source)
-                changed[key] = replace(known, note=own.note) if known.overridden else known
+                changed[key] = replace(known, trust=own.trust, note=own.note) if known.overridden else known
             else:
                 changed[key] = base[key].with_value(entry, f"table {name!r}")
     return base._with(
@@ -178,7 +178,7 @@ def _constant(name: str, entry: object, table: str) -> Constant:
     for key in ("value", "unit"):
         if key not in entry:
             raise HwsimError(f'{where} has no {key!r}: give value, unit ("1" for a plain number), source and trust.')
-    trust = entry.get("trust", "assumed")
+    trust = entry.get("trust", "given")
     if trust not in get_args(Trust):
         raise unknown("trust", trust, get_args(Trust))
     parse_unit(entry["unit"])
