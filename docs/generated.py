@@ -118,6 +118,89 @@ def scenarios() -> str:
 
 
 @generated
+def trust_levels() -> str:
+    from hwsim.memory.constants import TRUST
+
+    return _meanings("trust", TRUST)
+
+
+@generated
+def trust_by_technology() -> str:
+    """How many constants of each technology are published, derived and assumed, and which its mechanisms assume."""
+    from hwsim.memory.constants import technologies, technology
+
+    rows = []
+    for tech in map(technology, technologies()):
+        counted = [str(sum(c.trust == trust for c in tech)) for trust in ("published", "derived", "assumed")]
+        assumed = ", ".join(f"`{c.name}`" for c in tech.constants.values() if c.trust == "assumed")
+        rows.append((f"`{tech.name}`", *counted, assumed))
+    return _table(("technology", "published", "derived", "assumed", "assumed of its mechanisms"), rows)
+
+
+@generated
+def check_points_measured() -> str:
+    return _check_points("measured")
+
+
+@generated
+def check_points_arithmetic() -> str:
+    return _check_points("arithmetic")
+
+
+@generated
+def device_points() -> str:
+    """Published devices, and for a magnetic one the stability that its figures ask for."""
+    from hwsim.memory.constants import device_points, technology
+    from hwsim.memory.physics.stt_mram import stability_at, stability_for
+
+    tau0_s = technology("stt_mram")["tau0"].to("s")
+    rows = []
+    for point in device_points():
+        stability = ""
+        if (
+            point.technology == "stt_mram"
+            and point.retention_s
+            and point.error_rate
+            and point.temperature_c is not None
+        ):
+            hot = float(stability_for(point.retention_s, point.error_rate, tau0_s))
+            cool = float(stability_at(25, hot, point.temperature_c))
+            stability = f"Delta {hot:.1f} there, {cool:.1f} at 25 degC"
+        kept = "" if point.retention_s is None else _duration(point.retention_s)
+        hot_c = "" if point.temperature_c is None else f"{point.temperature_c:g}"
+        rate, cycles = (f"{x:g}" if x is not None else "" for x in (point.error_rate, point.endurance))
+        rows.append(
+            (f"`{point.technology}`", point.name, kept, hot_c, rate, cycles, stability or point.note, point.source)
+        )
+    heading = ("technology", "device", "holds data for", "at, degC", "error rate", "cycles", "which means", "source")
+    return _table(heading, rows)
+
+
+@generated
+def technology_constants() -> str:
+    """Every constant of every technology and variant, with its source."""
+    from hwsim.memory.constants import GROUPS, technologies, technology
+
+    parts = []
+    for name in technologies():
+        tech, base = technology(name), technology(name.partition("/")[0])
+        entries = {group: list(getattr(tech, group).values()) for group in GROUPS}
+        if "/" in name:  # a variant: only what differs
+            entries = {group: [c for c in rows if c != base[c.name]] for group, rows in entries.items()}
+        parts.append(
+            f"## {tech.title}\n\n`{name}`: {', '.join(tech.mechanisms)}. {tech.note if '/' not in name else ''}"
+        )
+        for group, meaning in GROUPS.items():
+            rows = [(f"`{c.name}`", str(c), c.trust, c.source, c.note) for c in entries[group]]
+            if rows:
+                parts += [
+                    f"*{meaning[0].upper()}{meaning[1:]}*",
+                    _table(("constant", "value", "trust", "source", "note"), rows),
+                ]
+    return "\n\n".join(parts)
+
+
+@generated
 def commands() -> str:
     """The help text of `hwsim` and of each of its commands."""
     from typer.testing import CliRunner
@@ -130,6 +213,25 @@ def commands() -> str:
 
     names = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
     return "\n\n".join([help_of(), *(f"## hwsim {name}\n\n{help_of(name)}" for name in names)])
+
+
+def _check_points(kind: str) -> str:
+    from hwsim.memory.physics.check_points import check_points
+
+    rows = []
+    for point in check_points():
+        if point.kind == kind:
+            verdict = f"**{point.misfit}**" if point.misfit else f"within {100 * point.tolerance:.2g} %"
+            numbers = (f"{point.published:.7g}", f"{point.model:.7g}", f"{point.ratio:.4g}")
+            rows.append((f"`{point.technology}`", point.what, *numbers, verdict))
+    return _table(("constants of", "what", "published", "model", "model / published", "verdict"), rows)
+
+
+def _duration(time_s: float) -> str:
+    from hwsim.memory.units import quantity
+
+    year_s = quantity("1 year", "s")
+    return f"{time_s / year_s:g} years" if time_s >= year_s else f"{time_s:g} s"
 
 
 def _columns(columns: Iterable[Any]) -> str:
