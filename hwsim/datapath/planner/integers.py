@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
@@ -19,55 +17,42 @@ FARTHEST_SHIFT = 2.0**16
 
 
 def integers_fit(
-    system: System,
-    piece: Piece,
-    rows: Iterable[Row],
-    near: Mapping[int, float] | None = None,
-    loose: Collection[int] = (),
+    system: System, piece: Piece, rows: Iterable[Row], loose: Collection[int] = ()
 ) -> dict[int, float] | None:
     """Values of the unknowns that solve all rows and lie in their intervals, integers where they must be.
 
     Args:
         system: the system.
         piece: the piece whose unknowns are solved for.
-        rows: equations.
-        near: unknown -> value that it should be close to: the sum of the distances is minimised.
+        rows: equations that are possible in real numbers without intervals.
         loose: unknowns whose intervals do not count.
 
     Returns:
         Unknown -> value, in double precision; None if there are none.
     """
-    near = near or {}
-    unknowns = [system.unknowns[u] for u in piece.unknowns]
     column = {u: n for n, u in enumerate(piece.unknowns)}
-    size = len(column) + len(near)
     entries: list[tuple[int, int, float]] = []
-    low: list[float] = []
-    high: list[float] = []
+    known: list[float] = []
     for row in rows:
-        entries += [(len(low), column[s], float(c)) for s, c in row.items() if s >= 0]
-        known = -system.base.float_of(row)
-        low.append(known)
-        high.append(known)
-    for extra, (symbol, value) in enumerate(near.items()):
-        for sign in (1.0, -1.0):  # distance >= sign * (unknown - value)
-            entries += [(len(low), len(column) + extra, 1.0), (len(low), column[symbol], -sign)]
-            low.append(-sign * value)
-            high.append(math.inf)
-    own = [Unknown("", integer=v.integer) if u in loose else v for u, v in zip(piece.unknowns, unknowns, strict=True)]
-    least = [max(u.low, -FARTHEST_SHIFT) if u.integer else u.low - TOLERANCE for u in own] + [0.0] * len(near)
-    most = [min(u.high, FARTHEST_SHIFT) if u.integer else u.high + TOLERANCE for u in own] + [math.inf] * len(near)
-    cost = np.zeros(size)
-    cost[len(column) :] = 1.0
-    constraints = LinearConstraint(_matrix(entries, (len(low), size)), low, high) if low else ()
-    kinds = [int(u.integer) for u in own] + [0] * len(near)
-    solved = milp(cost, integrality=kinds, bounds=Bounds(least, most), constraints=constraints)
-    if solved.x is None:
-        return None
-    return {u: float(solved.x[n]) for u, n in column.items()}
-
-
-def _matrix(entries: Sequence[tuple[int, int, float]], shape: tuple[int, int]) -> coo_array:
-    rows, columns, values = (np.array(part) for part in zip(*entries, strict=True))
-    numbers: NDArray[np.float64] = values.astype(float)
-    return coo_array((numbers, (rows, columns)), shape=shape)
+        entries += [(len(known), column[s], float(c)) for s, c in row.items() if s >= 0]
+        known.append(-system.base.float_of(row))
+    own = [Unknown("") if u in loose else system.unknowns[u] for u in piece.unknowns]
+    integer = np.array([u.integer for u in own], dtype=int)
+    low, high = np.array([u.low for u in own]) - TOLERANCE, np.array([u.high for u in own]) + TOLERANCE
+    if integer.any():
+        low, high = (np.where(integer, e.clip(-FARTHEST_SHIFT, FARTHEST_SHIFT), e) for e in (low, high))
+    places = np.array([entry[:2] for entry in entries], dtype=int).reshape(-1, 2).T
+    matrix = coo_array(([value for _, _, value in entries], tuple(places)), shape=(len(known), len(column)))
+    for presolve in (True, False):
+        solved = milp(
+            np.zeros(len(column)),
+            integrality=integer,
+            bounds=Bounds(low, high),
+            constraints=LinearConstraint(matrix, known, known),
+            options={"presolve": presolve},
+        )
+        if solved.status == 0:
+            return dict(zip(piece.unknowns, map(float, solved.x), strict=True))
+        if solved.status == 2:
+            return None
+    raise RuntimeError(f"the solver of mixed-integer programs failed: {solved.message}")

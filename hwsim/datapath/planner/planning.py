@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from hwsim.datapath.planner.conflicts import ContradictionError, Examiner
+from hwsim.datapath.planner.elimination import Elimination
 from hwsim.datapath.planner.exact import Potential
 from hwsim.datapath.planner.intervals import Clash
 from hwsim.datapath.planner.problem import Problem
@@ -43,10 +44,8 @@ def plan(problem: Problem, time_limit_s: float = math.inf) -> Solution:
             raise _impossible(error) from None
         bound += choice.bound
         kept, clashes = _without_needless_copies(examiner, choice.partitions)
-        rows = [*(system.rows[index] for index in piece.rows), *map(examiner.row, kept)]
-        settled = settle(system, piece, rows)
-        for symbol in piece.unknowns:
-            values[symbol] = system.base.potential(settled.reduce({symbol: 1})[0])
+        for symbol, row in settle(kept).items():
+            values[symbol] = system.base.potential(row)
         for tie, clash in clashes.items():
             reasons[piece.stars[tie.star].ends[tie.b]] = _reason(problem, system, clash)
     order = {tensor: place for place, tensor in enumerate(system.produced)}
@@ -64,14 +63,12 @@ def plan(problem: Problem, time_limit_s: float = math.inf) -> Solution:
     return solution
 
 
-def _without_needless_copies(examiner: Examiner, choice: Sequence[Partition]) -> tuple[list[Tie], dict[Tie, Clash]]:
+def _without_needless_copies(examiner: Examiner, choice: Sequence[Partition]) -> tuple[Elimination, dict[Tie, Clash]]:
     """The ties of a choice, and more where they contradict nothing; and why each copy that is left is needed."""
     wanted = examiner.ties(choice)
-    more = [
-        Tie(n, 0, end, False) for n, part in enumerate(choice) for end, place in enumerate(part) if place != part[0]
-    ]
-    _, bounded, kept, clashes = examiner.eliminate([*wanted, *more])
-    return (wanted if examiner.numerical_clash(bounded, kept) else kept), clashes
+    apart = [(n, end) for n, part in enumerate(choice) for end, place in enumerate(part) if place != part[0]]
+    kept, clashes = examiner.eliminate([*wanted, *(Tie(n, 0, end, shift=False) for n, end in apart)])
+    return (kept if kept.possible() else examiner.eliminate(wanted)[0]), clashes
 
 
 def _reason(problem: Problem, system: System, clash: Clash) -> Reason:

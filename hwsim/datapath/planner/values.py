@@ -1,10 +1,11 @@
 """Exact potentials for a choice of copies, by construction.
 
 The choice is a system of equations that hold exactly; what it leaves open (constants that may be chosen, results of
-absorbers) is settled one unknown after the other, each as one more exact equation:
+absorbers) is settled by more exact equations, one unknown after the other:
 
-1. integers, as a mixed-integer program finds them, rounded;
-2. constants that can be as preferred, and results of absorbers that can have potential zero, exactly so;
+1. constants as preferred, results of absorbers at potential zero, and shifts by nothing, where that is possible;
+2. other constants that are powers of two as close as possible, and other integers as a mixed-integer program finds
+   them, rounded;
 3. what is still open, to the value in its interval that is closest to the preferred one and has few binary digits.
 
 Every potential then is a known combination of the logarithms of 2 and of the coprime base, read off from the
@@ -14,68 +15,79 @@ elimination: two ends of a join are equal because one equation says so, not beca
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from fractions import Fraction
 
+from hwsim.datapath.planner.elimination import Elimination
 from hwsim.datapath.planner.exact import TWO, Number, Row
-from hwsim.datapath.planner.integers import integers_fit
 from hwsim.datapath.planner.intervals import Bounded
-from hwsim.datapath.planner.system import Piece, System
 
 FINE_BITS = 20
 """Binary digits behind the point of the logarithm of a constant that cannot be as preferred."""
 
 
-def settle(system: System, piece: Piece, rows: Iterable[Row]) -> Bounded:
-    """Equations that determine all unknowns of a piece, given those of its nodes and of a possible choice of copies."""
-    rows = list(rows)
-    unknowns = {u: system.unknowns[u] for u in piece.unknowns}
-    integers = _integers(system, piece, rows)
-    settled = Bounded(system=system)
-    for row in [*integers, *rows]:
-        clash = settled.add(None, row)
-        assert clash is None, "the choice of copies is not possible"
-    wishes = [u for u in unknowns if unknowns[u].preferred is not None]
-    wishes.sort(key=lambda u: not unknowns[u].constant)
-    for symbol in wishes:
-        row = {symbol: 1, **{s: -c for s, c in (unknowns[symbol].preferred or {}).items()}}
-        attempt = settled.fork() if settled.wide else settled
-        if attempt.add(None, row) is None and not (attempt.wide and attempt.wide_clash(unknowns)):
-            settled = attempt
-    for symbol in [*wishes, *unknowns]:
-        if any(s >= 0 for s in settled.reduce({symbol: 1})[0]):
-            low, high = settled.span(symbol, unknowns)
-            preferred = system.base.float_of(unknowns[symbol].preferred or {})
-            value = simple_number(low, high, preferred, FINE_BITS if unknowns[symbol].constant else 0)
-            clash = settled.add(None, _equal(symbol, value))
-            assert clash is None, "a value from the interval of an unknown is possible"
-    return settled
-
-
-def _integers(system: System, piece: Piece, rows: list[Row]) -> list[Row]:
-    """Equations that give all integers of a piece a value: constants as preferred first, then little to shift."""
-    integers = [u for u in piece.unknowns if system.unknowns[u].integer]
-    if not integers:
-        return []
-    fixed: list[Row] = []
-    for constants in (True, False):
-        near = {
-            u: system.base.float_of(system.unknowns[u].preferred or {})
-            for u in piece.unknowns
-            if (system.unknowns[u].constant == constants and system.unknowns[u].preferred is not None)
-            or (not constants and system.unknowns[u].integer)
-        }
-        values = integers_fit(system, piece, [*rows, *fixed], near)
-        assert values is not None, "the choice of copies leaves integers"
+def settle(choice: Elimination) -> dict[int, Row]:
+    """The exact value of every unknown of a piece, given the equations of its nodes and of a possible choice."""
+    system, piece = choice.system, choice.piece
+    own = {u: system.unknowns[u] for u in piece.unknowns}
+    integers = [u for u in own if own[u].integer]
+    wishes = [u for u in own if own[u].preferred is not None]
+    wishes.sort(key=lambda u: not own[u].constant)
+    turns = [u for u in integers if not own[u].constant]
+    settled = _grant(choice, [_equal(u, own[u].preferred or {}) for u in wishes])
+    settled = _grant(settled, [_equal(u, {}) for u in turns])
+    if integers:
         for symbol in integers:
-            if system.unknowns[symbol].constant or not constants:
-                fixed.append(_equal(symbol, round(values[symbol])))
-    return fixed
+            if own[symbol].constant:
+                settled = _closest(settled, symbol)
+        values = settled.integer_values()
+        assert values is not None, "a possible choice leaves integers"
+        everything = Bounded(system=system)
+        for row in [*(_equal(u, _two(round(values[u]))) for u in integers), *settled.rows.values()]:
+            clash = everything.add(None, row)
+            assert clash is None, "integers that solve all rows contradict none"
+    else:
+        everything = settled.bounded
+    for symbol in [*wishes, *own]:
+        if any(s >= 0 for s in everything.reduce({symbol: 1})[0]):
+            low, high = everything.span(symbol, own)
+            preferred = system.base.float_of(own[symbol].preferred or {})
+            value = simple_number(low, high, preferred, FINE_BITS if own[symbol].constant else 0)
+            clash = everything.add(None, _equal(symbol, _two(value)))
+            assert clash is None, "a value from the interval of an unknown contradicts nothing"
+    return {u: everything.reduce({u: 1})[0] for u in own}
 
 
-def _equal(symbol: int, value: Number) -> Row:
+def _grant(settled: Elimination, wishes: Sequence[Row]) -> Elimination:
+    """Add as many rows as possible; all at once, or halves of them one after the other."""
+    if not wishes:
+        return settled
+    attempt = settled.fork()
+    label = len(attempt.rows)
+    if all(attempt.add(("wish", label + n), wish) is None for n, wish in enumerate(wishes)) and attempt.possible():
+        return attempt
+    half = len(wishes) // 2
+    return _grant(_grant(settled, wishes[:half]), wishes[half:]) if half else settled
+
+
+def _closest(settled: Elimination, symbol: int) -> Elimination:
+    """Give an integer constant the possible value closest to the preferred one."""
+    own = settled.system.unknowns[symbol]
+    preferred = settled.system.base.float_of(own.preferred or {})
+    for value in sorted(range(int(own.low), int(own.high) + 1), key=lambda value: abs(value - preferred)):
+        attempt = _grant(settled, [_equal(symbol, _two(value))])
+        if attempt is not settled:
+            return attempt
+    raise AssertionError("a possible choice leaves integers")
+
+
+def _two(value: Number) -> Row:
+    return {TWO: value} if value else {}
+
+
+def _equal(symbol: int, value: Row) -> Row:
     """The equation that gives an unknown a known value."""
-    return {symbol: 1, TWO: -value} if value else {symbol: 1}
+    return {symbol: 1, **{s: -c for s, c in value.items()}}
 
 
 def simple_number(low: float, high: float, target: float, bits: int) -> Fraction:

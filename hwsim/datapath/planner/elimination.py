@@ -1,0 +1,112 @@
+"""Equations, intervals and integers of one piece together, and what contradicts what among them.
+
+From exact to numerical:
+
+1. equations, by elimination over the rational numbers with exact constants. A row that contradicts those before it
+   does so together with a unique set of them, a *circuit*: equations whose sum reads 0 = something else;
+2. intervals, which elimination carries along (see `Bounded`), or a linear program checks;
+3. integers (shifts, constants that are powers of two) within intervals, by a mixed-integer program; what contradicts
+   is then found by leaving rows out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hwsim.datapath.planner.exact import Echelon, Row
+from hwsim.datapath.planner.integers import integers_fit
+from hwsim.datapath.planner.intervals import Bounded, Clash
+from hwsim.datapath.planner.system import Piece, System
+
+
+@dataclass
+class Elimination:
+    """The rows of a piece as far as they contradict nothing.
+
+    With integers about there are two eliminations, of all rows (`exact`) and of those that say something about real
+    numbers (`bounded`): a row that only says that two potentials differ by some integer does not. Otherwise `exact`
+    is `bounded`.
+    """
+
+    system: System
+    piece: Piece
+    exact: Echelon
+    bounded: Bounded
+    rows: dict[Any, Row] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, system: System, piece: Piece) -> Elimination:
+        """An elimination without rows."""
+        integers = frozenset(u for u in piece.unknowns if system.unknowns[u].integer)
+        bounded = Bounded(system=system)
+        return cls(system, piece, Echelon(integers) if integers else bounded, bounded)
+
+    def fork(self) -> Elimination:
+        """A copy that grows on its own."""
+        bounded = self.bounded.fork()
+        exact = bounded if self.exact is self.bounded else self.exact.fork()
+        return replace(self, exact=exact, bounded=bounded, rows=dict(self.rows))
+
+    def add(self, label: Any, row: Row, only_integer: bool = False) -> Clash | None:
+        """Add a row, unless it contradicts the others in exact arithmetic or in what `Bounded` sees of intervals.
+
+        `only_integer` marks a row that says nothing about real numbers.
+        """
+        if self.exact is self.bounded:
+            clash = self.bounded.add(label, row)
+        else:
+            left, used = self.exact.reduce(row)
+            if self.exact.contradicts(left):
+                return Clash({**self.exact.combination(used), label: -1}, left, ())
+            clash = None if only_integer else self.bounded.add(label, row)
+            if clash is None:
+                self.exact.insert(label, left, used)
+        if clash is None:
+            self.rows[label] = row
+        return clash
+
+    def numerical_clash(self, certain: Mapping[Any, Row]) -> Clash | None:
+        """A contradiction that `add` cannot see. Rows in `certain` are not looked for among what contradicts."""
+        clash = self.bounded.wide_clash(self.piece.unknowns) if self.bounded.wide else None
+        if clash is not None or self.exact is self.bounded or self.integer_values() is not None:
+            return clash
+        own = self.system.unknowns
+        ends = [u for u in self.piece.unknowns if not own[u].integer]
+        ends = [u for u in ends if math.isfinite(own[u].low) or math.isfinite(own[u].high)]
+        labels = [label for label in self.rows if label not in certain]
+
+        def impossible(some_labels: Sequence[Any], some_ends: Sequence[int]) -> bool:
+            rows = [*certain.values(), *(self.rows[label] for label in some_labels)]
+            return integers_fit(self.system, self.piece, rows, set(ends).difference(some_ends)) is None
+
+        labels = necessary(labels, lambda some: impossible(some, ends))
+        ends = necessary(ends, lambda some: impossible(labels, some))
+        return Clash(dict.fromkeys(labels, 1), None, tuple(ends))
+
+    def possible(self) -> bool:
+        """Whether there is no contradiction that `add` cannot see."""
+        if self.bounded.wide and self.bounded.wide_clash(self.piece.unknowns) is not None:
+            return False
+        return self.exact is self.bounded or self.integer_values() is not None
+
+    def integer_values(self) -> dict[int, float] | None:
+        """Values of all unknowns, in double precision, with which all rows hold; None if there are none."""
+        return integers_fit(self.system, self.piece, self.rows.values())
+
+
+def necessary(parts: Sequence[Any], contradict: Callable[[Sequence[Any]], bool]) -> list[Any]:
+    """Some of contradicting parts that still contradict, and no longer do if any one of them is left out.
+
+    Halves, quarters and so on are left out first, the last parts before the first ones.
+    """
+    left, size = list(parts), len(parts)
+    while size:
+        for end in range(len(left), 0, -size):
+            fewer = left[: max(end - size, 0)] + left[end:]
+            if contradict(fewer):
+                left = fewer
+        size //= 2
+    return left
