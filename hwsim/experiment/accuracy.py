@@ -12,9 +12,10 @@ from hwsim.experiment.results import Results
 from hwsim.experiment.scenario import Scenario, Variant
 from hwsim.experiment.store import COUNTS, RESULTS, ResultsFolder
 from hwsim.experiment.summary import count_rows, point_rows
-from hwsim.experiment.trials import Bench, Prepared, reference_logits
+from hwsim.experiment.trials import Bench, Prepared, one_thread, reference_logits
 
 
+@one_thread()
 def accuracy_study(scenario: Scenario, folder: ResultsFolder, progress: Progress) -> Results:
     """Run every trial that the folder does not hold yet, and make the tables.
 

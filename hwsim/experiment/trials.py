@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -134,6 +136,21 @@ def _logit_error(logits: Tensor, reference: Tensor) -> float | None:
     if not finite.any():
         return None
     return float((logits[finite].double() - reference[finite].double()).abs().mean())
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """PyTorch on one thread, so that a result does not depend on how many processors a machine has.
+
+    It also keeps small networks fast on a busy machine, where threads that wait for each other cost more than
+    they bring.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @torch.inference_mode()

@@ -80,6 +80,18 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path: Path, stops: lis
     assert bytes_of(tmp_path / "cut") == bytes_of(tmp_path / "whole")
 
 
+def test_the_number_of_threads_changes_nothing_and_is_left_as_it_was(tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            run_scenario(small(), out=tmp_path / str(threads))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert bytes_of(tmp_path / "1") == bytes_of(tmp_path / "2")
+
+
 def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
     run_scenario(small(), out=tmp_path)
     before = bytes_of(tmp_path)
