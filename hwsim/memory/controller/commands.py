@@ -54,7 +54,7 @@ class Commands:
         for places in self._places[command][bank]:
             for place in range(len(places) - 1, 0, -1):
                 times[places[place]] = times[places[place - 1]]
-            times[places[0]] = cycle
+            times[places[0]] = max(times[places[0]], cycle)  # rows of different banks may close in any order
 
     def last(self, command: Command, bank: int) -> int:
         """Cycle of the bank's last command of this kind; far below 0 if there was none."""
