@@ -35,6 +35,12 @@ def free_constant(draw: random.Random) -> Freedom:
     return Freedom(constant / 2, constant, constant)
 
 
+def free_power_of_two(draw: random.Random) -> Freedom:
+    """A power of two of the two below t / max|W|."""
+    constant = any_constant(draw)
+    return Freedom(constant / 4, constant, constant, power_of_two=True)
+
+
 @dataclass
 class Graph:
     """Builds a problem node by node; each method returns the name of a tensor.
@@ -138,6 +144,7 @@ def swin(graph: Graph, depths: tuple[int, ...] = (2, 2, 18, 2), width: int = 128
 
 
 FP16 = (-14.0, 12.0)
+NARROW = (-3.0, 3.0)
 CHEAP_SHIFT = {"shift": 0.25, "reciprocal": 1.0, "division": 4.0}
 
 
@@ -153,10 +160,14 @@ def cases() -> dict[str, Problem]:
         case("folded", Graph())
         case("multiplier at the bias", Graph(bias="idle"), prices=CHEAP_SHIFT)
         case("FP16", Graph(limits=FP16))
+        case("narrow range", Graph(limits=NARROW))
+        case("narrow range, shifts cheaper", Graph(limits=NARROW), prices=CHEAP_SHIFT)
         case("shifts cheaper", Graph(), prices=CHEAP_SHIFT)
         case("powers of two", Graph(power_of_two), prices=CHEAP_SHIFT)
         case("powers of two, FP16", Graph(power_of_two, FP16), prices=CHEAP_SHIFT)
+        case("powers of two, narrow range", Graph(power_of_two, NARROW), prices=CHEAP_SHIFT)
         case("free constants", Graph(free_constant))
+        case("free powers of two", Graph(free_power_of_two), prices=CHEAP_SHIFT)
     graph = Graph()
     found["DenseNet201, nothing absorbs"] = graph.problem(densenet(graph, norm="carry"))
     return found

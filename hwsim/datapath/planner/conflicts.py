@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from hwsim.datapath.planner.elimination import Elimination
+from hwsim.datapath.planner.elimination import Elimination, necessary
 from hwsim.datapath.planner.exact import TWO, Number, Row, common_divisor, ratio
+from hwsim.datapath.planner.integers import integers_fit
 from hwsim.datapath.planner.intervals import Clash
 from hwsim.datapath.planner.stars import Difference, Partition, Tie, tie_row, ties
 from hwsim.datapath.planner.system import Piece, Star, System
@@ -70,12 +70,12 @@ class Examiner:
         while True:
             kept, clashes = self.eliminate(wanted)
             cuts += map(self._cut, clashes.values())
-            clash = kept.numerical_clash(self._nodes.rows)
+            clash = kept.wide_clash() or self._integer_clash(kept)
             if clash is None:
                 return Examined(tuple(cuts), self._partitions(kept))
             cuts.append(self._cut(clash))
             given_up = min((label for label in clash.weights if isinstance(label, Tie)), key=self._price)
-            wanted = [label for label in kept.rows if isinstance(label, Tie) and label != given_up]
+            wanted = [label for label in kept.rows if isinstance(label, Tie) and label[:3] != given_up[:3]]
 
     def ties(self, choice: Sequence[Partition]) -> list[Tie]:
         """The ties that a choice of copies is made of."""
@@ -91,6 +91,31 @@ class Examiner:
                 clashes[tie] = clash
         return elimination, clashes
 
+    def _integer_clash(self, kept: Elimination) -> Clash | None:
+        """Ties that leave no integers in the intervals: only those needed for that, and as weak as possible."""
+        if kept.integer_values() is not None:
+            return None
+        own = self.system.unknowns
+        limited = [u for u in self.piece.unknowns if math.isfinite(own[u].low) or math.isfinite(own[u].high)]
+
+        def impossible(some: Iterable[Tie], ends: Iterable[int]) -> bool:
+            rows = self._nodes.exact.fork()
+            for tie in some:
+                left, used = rows.reduce(tie_row(self.piece.stars[tie.star], tie))
+                if rows.contradicts(left):
+                    return True
+                rows.insert(tie, left, used)
+            return integers_fit(self.system, rows, self.piece.unknowns, set(limited).difference(ends)) is None
+
+        needed = [label for label in kept.rows if isinstance(label, Tie)]
+        needed = necessary(needed, lambda some: impossible(some, limited))
+        for n, tie in enumerate(needed):
+            if self.piece.stars[tie.star].turns:
+                weaker = [*needed[:n], tie._replace(shift=True), *needed[n + 1 :]]
+                needed = weaker if impossible(weaker, limited) else needed
+        ends = necessary(limited, lambda some: impossible(needed, some))
+        return Clash(dict.fromkeys(needed, 1), None, tuple(ends), sums=False)
+
     def _price(self, tie: Tie) -> float:
         """What giving up a tie costs at most; infinite if it cannot be given up."""
         star = self.piece.stars[tie.star]
@@ -104,27 +129,23 @@ class Examiner:
         What counts is only which ends of a star the equations hold together: ends whose weights cancel are not
         among them. Where not even an integer between two ends would help, the difference must be real.
         """
-        equal: dict[int, dict[int, Number]] = {}
-        alike: dict[int, dict[int, Number]] = {}
+        stars = self.piece.stars
+        equal: dict[int, list[Pair]] = {}
+        alike: dict[int, list[Pair]] = {}
         for label, weight in clash.weights.items():
             if isinstance(label, Tie):
-                net = (alike if label.shift else equal).setdefault(label.star, {})
-                net[label.a] = net.get(label.a, 0) - weight
-                net[label.b] = net.get(label.b, 0) + weight
-        pairs = {(star, a, b): weight for star, net in equal.items() for a, b, weight in _pairs(net)}
-        stars = self.piece.stars
-        shiftable = [pair for pair in pairs if stars[pair[0]].shift is not None and stars[pair[0]].real is not None]
-        if clash.left is not None:
-            rigid = _not_mended_by_integers(clash.left, {pair: pairs[pair] for pair in shiftable})
-            for star, a, b in rigid:
-                weight = pairs.pop((star, a, b))
-                net = alike.setdefault(star, {})
-                net[a] = net.get(a, 0) - weight
-                net[b] = net.get(b, 0) + weight
-        found = {Difference(n, a, b, stars[n].shift is None) for n, a, b in pairs if _can_break(stars[n])}
-        for n, net in alike.items():
-            if stars[n].real is not None:
-                found.update(Difference(n, a, b, True) for a, b, _ in _pairs(net))
+                (alike if label.shift else equal).setdefault(label.star, []).append((label.a, label.b, weight))
+        if clash.sums:
+            equal = {star: _held_together(pairs) for star, pairs in equal.items()}
+            if clash.left is not None:
+                shiftable = {star: pairs for star, pairs in equal.items() if stars[star].shift is not None}
+                for star, pair in _not_mended_by_integers(clash.left, shiftable):
+                    equal[star].remove(pair)
+                    alike.setdefault(star, []).append(pair)
+            alike = {star: _held_together(pairs) for star, pairs in alike.items()}
+        found = {Difference(n, a, b, stars[n].shift is None) for n, pairs in equal.items() for a, b, _ in pairs}
+        found |= {Difference(n, a, b, True) for n, pairs in alike.items() for a, b, _ in pairs}
+        found = {d for d in found if (stars[d.star].real if d.real else stars[d.star].shift) is not None}
         if not found:
             raise self._contradiction(clash)
         return frozenset(found)
@@ -165,17 +186,27 @@ class Examiner:
         return True
 
 
-def _can_break(star: Star) -> bool:
-    return star.real is not None or star.shift is not None
+Pair = tuple[int, int, Number]
+"""Two ends `a < b` of a star whose equality takes part in a contradiction with a weight."""
 
 
-def _pairs(net: Mapping[int, Number]) -> list[tuple[int, int, Number]]:
-    """The ends whose weights do not cancel, as pairs with the first of them, and the weights of these pairs."""
-    ends = sorted(end for end, weight in net.items() if abs(float(weight)) > 1e-9)
-    return [(ends[0], end, net[end]) for end in ends[1:]]
+def _held_together(pairs: Sequence[Pair]) -> list[Pair]:
+    """The fewest pairs that hold together the ends whose weights do not cancel, given a forest of pairs."""
+    groups: list[set[int]] = []
+    net: dict[int, Number] = {}
+    for a, b, weight in pairs:
+        net[a] = net.get(a, 0) - weight
+        net[b] = net.get(b, 0) + weight
+        joined = [group for group in groups if a in group or b in group]
+        groups = [group for group in groups if group not in joined] + [{a, b}.union(*joined)]
+    found = []
+    for group in groups:
+        ends = sorted(end for end in group if abs(float(net[end])) > 1e-9)
+        found += [(ends[0], end, net[end]) for end in ends[1:]]
+    return found
 
 
-def _not_mended_by_integers(left: Row, weights: Mapping[Any, Number]) -> list[Any]:
+def _not_mended_by_integers(left: Row, pairs: Mapping[int, Sequence[Pair]]) -> list[tuple[int, Pair]]:
     """Pairs of a contradiction that may differ by integers, all at once, and the contradiction stays.
 
     The equations add up to `left = 0`, plus for each pair its weight times the integer by which its ends differ.
@@ -184,15 +215,15 @@ def _not_mended_by_integers(left: Row, weights: Mapping[Any, Number]) -> list[An
     odd = any(symbol < TWO for symbol in left)
     fixed = [coefficient for symbol, coefficient in left.items() if symbol >= 0]
 
-    def stays(pairs: Sequence[Any]) -> bool:
-        step = common_divisor([*fixed, *(weights[pair] for pair in pairs)])
+    def stays(some: Sequence[tuple[int, Pair]]) -> bool:
+        step = common_divisor([*fixed, *(weight for _, (_, _, weight) in some)])
         return odd or (bool(known) if not step else ratio(known, step).denominator != 1)
 
-    chosen = list(weights)
-    if stays(chosen):
-        return chosen
-    chosen = []
-    for pair in weights:
-        if stays([*chosen, pair]):
-            chosen.append(pair)
+    candidates = [(star, pair) for star, found in pairs.items() for pair in found]
+    if stays(candidates):
+        return candidates
+    chosen: list[tuple[int, Pair]] = []
+    for candidate in candidates:
+        if stays([*chosen, candidate]):
+            chosen.append(candidate)
     return chosen

@@ -60,7 +60,7 @@ class Cover:
             wrong = False
             for number, pairs in _by_star(self._needed(holds)).items():
                 total, choice[number] = cheapest_partition(self.stars[number], pairs)
-                if total > modelled[number] * (1 + 1e-9):
+                if total > modelled[number] * (1 + 1e-9) and frozenset(pairs) not in self.joint:
                     self.joint[frozenset(pairs)] = total
                     wrong = True
             if not wrong:

@@ -11,8 +11,7 @@ From exact to numerical:
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -68,33 +67,19 @@ class Elimination:
             self.rows[label] = row
         return clash
 
-    def numerical_clash(self, certain: Mapping[Any, Row]) -> Clash | None:
-        """A contradiction that `add` cannot see. Rows in `certain` are not looked for among what contradicts."""
-        clash = self.bounded.wide_clash(self.piece.unknowns) if self.bounded.wide else None
-        if clash is not None or self.exact is self.bounded or self.integer_values() is not None:
-            return clash
-        own = self.system.unknowns
-        ends = [u for u in self.piece.unknowns if not own[u].integer]
-        ends = [u for u in ends if math.isfinite(own[u].low) or math.isfinite(own[u].high)]
-        labels = [label for label in self.rows if label not in certain]
-
-        def impossible(some_labels: Sequence[Any], some_ends: Sequence[int]) -> bool:
-            rows = [*certain.values(), *(self.rows[label] for label in some_labels)]
-            return integers_fit(self.system, self.piece, rows, set(ends).difference(some_ends)) is None
-
-        labels = necessary(labels, lambda some: impossible(some, ends))
-        ends = necessary(ends, lambda some: impossible(labels, some))
-        return Clash(dict.fromkeys(labels, 1), None, tuple(ends))
-
     def possible(self) -> bool:
         """Whether there is no contradiction that `add` cannot see."""
-        if self.bounded.wide and self.bounded.wide_clash(self.piece.unknowns) is not None:
-            return False
-        return self.exact is self.bounded or self.integer_values() is not None
+        return self.wide_clash() is None and self.integer_values() is not None
+
+    def wide_clash(self) -> Clash | None:
+        """A contradiction of intervals with rows of more than two unknowns."""
+        return self.bounded.wide_clash(self.piece.unknowns) if self.bounded.wide else None
 
     def integer_values(self) -> dict[int, float] | None:
-        """Values of all unknowns, in double precision, with which all rows hold; None if there are none."""
-        return integers_fit(self.system, self.piece, self.rows.values())
+        """Values of unknowns that are no pivots, with which integers are integers; None if there are none."""
+        if self.exact is self.bounded:
+            return {}
+        return integers_fit(self.system, self.exact, self.piece.unknowns)
 
 
 def necessary(parts: Sequence[Any], contradict: Callable[[Sequence[Any]], bool]) -> list[Any]:

@@ -2,57 +2,80 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import coo_array
 
-from hwsim.datapath.planner.exact import Row
+from hwsim.datapath.planner.exact import TWO, Echelon, Row
 from hwsim.datapath.planner.intervals import TOLERANCE
-from hwsim.datapath.planner.system import Piece, System, Unknown
-
-FARTHEST_SHIFT = 2.0**16
-"""Bound on the integers by which shifts change potentials: far beyond any exponent of a number format."""
+from hwsim.datapath.planner.system import System
 
 
 def integers_fit(
-    system: System, piece: Piece, rows: Iterable[Row], loose: Collection[int] = ()
+    system: System, rows: Echelon, unknowns: Iterable[int], loose: Collection[int] = ()
 ) -> dict[int, float] | None:
-    """Values of the unknowns that solve all rows and lie in their intervals, integers where they must be.
+    """Values of the unknowns that rows leave open, such that all are in their intervals or integers.
+
+    Elimination leaves a small program: its variables are the unknowns that are not pivots, its constraints the
+    intervals of all, and that pivots are integers where that does not follow.
 
     Args:
-        system: the system.
-        piece: the piece whose unknowns are solved for.
-        rows: equations that are possible in real numbers without intervals.
+        system: where unknowns have their intervals.
+        rows: the equations.
+        unknowns: those to look at.
         loose: unknowns whose intervals do not count.
 
     Returns:
-        Unknown -> value, in double precision; None if there are none.
+        Unknown that is no pivot -> value, in double precision; None if there are no such values.
     """
-    column = {u: n for n, u in enumerate(piece.unknowns)}
-    entries: list[tuple[int, int, float]] = []
-    known: list[float] = []
-    for row in rows:
-        entries += [(len(known), column[s], float(c)) for s, c in row.items() if s >= 0]
-        known.append(-system.base.float_of(row))
-    own = [Unknown("") if u in loose else system.unknowns[u] for u in piece.unknowns]
-    integer = np.array([u.integer for u in own], dtype=int)
-    low, high = np.array([u.low for u in own]) - TOLERANCE, np.array([u.high for u in own]) + TOLERANCE
-    if integer.any():
-        low, high = (np.where(integer, e.clip(-FARTHEST_SHIFT, FARTHEST_SHIFT), e) for e in (low, high))
-    places = np.array([entry[:2] for entry in entries], dtype=int).reshape(-1, 2).T
-    matrix = coo_array(([value for _, _, value in entries], tuple(places)), shape=(len(known), len(column)))
+    lines: list[tuple[Row, float, float]] = []
+    whole: list[Row] = []
+    for unknown in unknowns:
+        own = system.unknowns[unknown]
+        form, _ = rows.reduce({unknown: 1})
+        if unknown not in loose and (math.isfinite(own.low) or math.isfinite(own.high)):
+            lines.append((form, own.low - TOLERANCE, own.high + TOLERANCE))
+        if own.integer and not _is_integer(system, form):
+            whole.append(form)
+    lines += [(form, 0.0, 0.0) for form in whole]  # minus an integer variable each
+    columns = {s: n for n, s in enumerate(sorted({s for form, *_ in lines for s in form if s >= 0}))}
+    size = len(columns) + len(whole)
+    matrix = np.zeros((len(lines), size))
+    least, most = np.zeros(len(lines)), np.zeros(len(lines))
+    for n, (form, low, high) in enumerate(lines):
+        known = system.base.float_of(form)
+        least[n], most[n] = low - known, high - known
+        for symbol, coefficient in form.items():
+            if symbol >= 0:
+                matrix[n, columns[symbol]] = float(coefficient)
+    matrix[len(lines) - len(whole) :, len(columns) :] = -np.eye(len(whole))
+    settled = ~matrix.any(axis=1)
+    if (least[settled] > 0).any() or (most[settled] < 0).any():
+        return None
+    if not size:
+        return {}
+    integer = np.ones(size)
+    integer[: len(columns)] = [system.unknowns[s].integer for s in columns]
     for presolve in (True, False):
         solved = milp(
-            np.zeros(len(column)),
+            np.zeros(size),
             integrality=integer,
-            bounds=Bounds(low, high),
-            constraints=LinearConstraint(matrix, known, known),
+            bounds=Bounds(-np.inf, np.inf),
+            constraints=LinearConstraint(matrix[~settled], least[~settled], most[~settled]),
             options={"presolve": presolve},
         )
         if solved.status == 0:
-            return dict(zip(piece.unknowns, map(float, solved.x), strict=True))
+            return {symbol: float(solved.x[n]) for symbol, n in columns.items()}
         if solved.status == 2:
             return None
     raise RuntimeError(f"the solver of mixed-integer programs failed: {solved.message}")
+
+
+def _is_integer(system: System, form: Row) -> bool:
+    """Whether a form is an integer whatever integers its unknowns are."""
+    return all(
+        coefficient.denominator == 1 and (symbol == TWO or (symbol >= 0 and system.unknowns[symbol].integer))
+        for symbol, coefficient in form.items()
+    )

@@ -34,11 +34,19 @@ class Interval(NamedTuple):
 
 
 class Clash(NamedTuple):
-    """A contradiction: multiples of labelled rows, what their sum leaves, and unknowns whose intervals take part."""
+    """A contradiction.
+
+    Attributes:
+        weights: labels of the rows that take part, with their multiples.
+        left: what the sum of these multiples leaves, if it contradicts by itself.
+        unknowns: those whose intervals take part.
+        sums: whether the multiples are such that unknowns cancel in the sum; otherwise they mean nothing.
+    """
 
     weights: dict[Any, Number]
     left: Row | None
     unknowns: tuple[int, ...]
+    sums: bool = True
 
 
 @dataclass
@@ -166,7 +174,10 @@ class Bounded(Echelon):
         direction = np.array([inside.get(s, 0.0) for s in columns])
         ends = []
         for sign in (1.0, -1.0):
-            solved = linprog(sign * direction, A_ub=matrix, b_ub=limits + TOLERANCE, bounds=(None, None))
+            for slack in (1e-9, TOLERANCE):  # the intervals may leave a single point, which rounding misses
+                solved = linprog(sign * direction, A_ub=matrix, b_ub=limits + slack, bounds=(None, None))
+                if solved.status != 2:
+                    break
             ends.append(known + sign * solved.fun if solved.status == 0 else -sign * math.inf)
         return ends[0], ends[1]
 

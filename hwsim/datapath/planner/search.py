@@ -44,8 +44,8 @@ def cheapest_choice(examiner: Examiner, deadline: float = math.inf) -> Choice:
         total = sum(cost(star, part) for star, part in zip(stars, examined.partitions, strict=True))
         if best is None or total < least:
             best, least = examined.partitions, total
-        for cut in examined.cuts:
-            cover.add(cut)
+        news = [cover.add(cut) for cut in examined.cuts]
+        assert not news or any(news), "the covering problem already knows every contradiction of its solution"
         if not examined.cuts or bound >= least * (1 - 1e-9) or time.monotonic() > deadline:
             return Choice(best, least, min(bound, least))
         found, choice = cover.solve(max(deadline - time.monotonic(), 0.1))

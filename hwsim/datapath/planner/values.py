@@ -43,7 +43,8 @@ def settle(choice: Elimination) -> dict[int, Row]:
         values = settled.integer_values()
         assert values is not None, "a possible choice leaves integers"
         everything = Bounded(system=system)
-        for row in [*(_equal(u, _two(round(values[u]))) for u in integers), *settled.rows.values()]:
+        fixed = [_equal(u, _two(round(values.get(u, 0)))) for u in integers if u not in settled.exact.pivots]
+        for row in [*fixed, *settled.rows.values()]:
             clash = everything.add(None, row)
             assert clash is None, "integers that solve all rows contradict none"
     else:
