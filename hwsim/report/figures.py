@@ -67,10 +67,11 @@ def accuracy_figure(results: Results, measure: str = "accuracy") -> Figure:
         ax.set_visible(False)
     facts = results.facts
     maps = results.scenario.trials.fault_maps
+    shown = f"{facts['network']} on {facts['data']}: {facts['images']:,} images"
+    drawn = f"{maps} fault map{'s' if maps > 1 else ''} a point"
+    bars = ", bars are 95 % intervals over maps" if maps > 1 else ""
     figure.suptitle(
-        f"{facts['network']} on {facts['data']}: {facts['images']:,} images, "
-        f"{maps} fault map{'s' if maps > 1 else ''} a point"
-        + (", bars are 95 % intervals over maps" if maps > 1 else ""),
+        f"{shown}{', ' if columns > 1 else chr(10)}{drawn}{bars}",
         x=0.01,
         ha="left",
         fontsize=9,
