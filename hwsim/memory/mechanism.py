@@ -26,7 +26,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -162,9 +162,10 @@ class Situation:
         now: the condition now.
         reads: how often each word was read since that write or scrub.
         cycles: how often each word was written, this write included.
-        access: number of the read, for noise that is new at each.
-        stored: bits that were meant to be written to some cells.
-        old: bits that these cells held before.
+        access: number of the read since that write or scrub, from 1, for noise that is new at each; 0 for the read
+            of the scrub that comes next.
+        stored: from addresses of cells to the bits that were written to them last, 0 for a spare cell. A scrub that
+            writes back wrong bits does not change that.
     """
 
     geometry: Geometry
@@ -179,7 +180,6 @@ class Situation:
     cycles: int = 1
     access: int = 0
     stored: Callable[[Cells], Bits] = _no_image
-    old: Callable[[Cells], Bits] = _no_image
 
     def weak(self, rate: float, *purpose: int | str, becomes: int = TOGGLE) -> Upsets:
         """Each cell with the probability `rate`, the same ones always, and more of them at a higher rate.
@@ -212,12 +212,18 @@ class Mechanism(ABC):
         stage: when it acts, one of `STAGES`. Within a stage mechanisms act in the order in which a device lists them.
         afresh: whether `upsets` depends on `Situation.interval`. The simulator then asks for every scrub interval,
             one by one: `RandomEvents` says the same and costs less.
+        ages: whether what it says depends on `Situation.life` or `Situation.cycles`. It may not, unless it says so:
+            the simulator takes two scrub intervals under the same conditions for equal.
     """
 
     name: str
     traits: Traits
     stage: Stage = "retain"
     afresh: ClassVar[bool] = False
+
+    @property
+    def ages(self) -> bool:
+        return self.traits.clock in ("device life", "cycles")
 
     @abstractmethod
     def upsets(self, situation: Situation) -> Upsets:
@@ -319,6 +325,39 @@ def _mix(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def _flips(up: NDArray[np.bool_], down: NDArray[np.bool_]) -> Bits:
     """Maps of cells in which a 0 flips (`up`) and in which a 1 does (`down`)."""
     return np.where(up, 1, 0).astype(np.uint8) | np.where(down, 0, 2).astype(np.uint8)
+
+
+class _Guarded(Situation):
+    """A situation that does not show what the mechanism says it does not depend on."""
+
+    _hidden: frozenset[str] = frozenset()
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in object.__getattribute__(self, "_hidden"):
+            wanted = "afresh = True" if name == "interval" else "ages = True"
+            raise HwsimError(f"A mechanism looks at Situation.{name}, but does not say so: set {wanted} in its class.")
+        return object.__getattribute__(self, name)
+
+
+class _NoLife(_Guarded):
+    _hidden = frozenset({"life", "cycles"})
+
+
+class _NoInterval(_Guarded):
+    _hidden = frozenset({"interval"})
+
+
+class _Neither(_Guarded):
+    _hidden = frozenset({"life", "cycles", "interval"})
+
+
+def situation_for(mechanism: Mechanism, **attributes: Any) -> Situation:
+    """The situation with these attributes, without those that `mechanism` says it does not depend on."""
+    if mechanism.ages:
+        kind: type[Situation] = Situation if mechanism.afresh else _NoInterval
+    else:
+        kind = _NoLife if mechanism.afresh else _Neither
+    return kind(**attributes)
 
 
 def check_mechanism(mechanism: object) -> None:

@@ -39,6 +39,6 @@ def _family(source: Technology) -> str:
         if set(technology(name).constants) <= set(source.constants):
             return name
     raise HwsimError(
-        f"No mechanisms are known for the constants of {source.name!r}: base the table on one of {', '.join(known)}, or "
-        "give the device a list of mechanisms."
+        f"No mechanisms are known for the constants of {source.name!r}: base the table on one of {', '.join(known)}, "
+        "or give the device a list of mechanisms."
     )

@@ -1,0 +1,406 @@
+"""The memory device: cells of a technology that are written, live through heat and years, and are read.
+
+    device = Device("stt_mram", capacity="16 MiB", ecc="secded", seed=1)
+    device.write(memory)
+    device.advance(Mission.constant(Condition(temperature_c=85), 365.25 * 86400))
+    readout = device.read()
+    readout.faults, readout.outcome
+
+What a device holds follows from its seed, from what was written, and from how long it was under which conditions
+since. `advance` adds up the conditions and goes through scrubs; which cells have failed is worked out at a read, for
+the failing cells only. A read repairs nothing and, but for what a mechanism says of reads, changes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hwsim.errors import HwsimError
+from hwsim.memory.clocks import Moment, Times, period_of
+from hwsim.memory.constants import Technology, technology
+from hwsim.memory.ecc import Outcome, get_code, outcome, round_words
+from hwsim.memory.effects import Content, Effects, Flips, count_ones, in_use
+from hwsim.memory.faults import Faults
+from hwsim.memory.geometry import Geometry
+from hwsim.memory.image import Blank, Codewords, Fill, Masks, Placement, Written
+from hwsim.memory.mechanism import STAGES, Mechanism, Situation, check_mechanism, situation_for
+from hwsim.memory.mechanisms import mechanisms_of
+from hwsim.memory.memory import Layout, Memory
+from hwsim.memory.mission import Condition, Exposure, Mission, Phase, to_ticks
+from hwsim.memory.random import Key, Seed
+from hwsim.memory.readout import Readout
+from hwsim.memory.scrub import Spans, scrub
+from hwsim.memory.units import quantity
+from hwsim.words import WordFormat
+
+_WORD_BITS = 64
+_GEOMETRY = ("banks", "interleave", "block_rows", "block_columns")  # what a device and a table may both give
+
+
+class Device:
+    """A memory device.
+
+    Args:
+        technology: name or table of a technology, whose mechanisms act and whose geometry is the default; None for
+            `mechanisms` alone.
+        mechanisms: further mechanisms, which act after those of the technology at the same stage.
+        capacity: bytes, or a text such as "16 MiB", without check bits; None for as much as is written first.
+        word_bits: data bits of a memory word, the unit of an access. Number words whose width does not divide it are
+            refused; a last memory word that they do not fill is filled up with zeros.
+        banks, interleave, block_rows, block_columns: see `Geometry`; those of the technology if not given.
+        columns: cells in a row; if not given, one block's, and longer for check bits.
+        ecc: name of a code: see `hwsim.memory.ecc.get_code`.
+        uncorrectable: "zero" or "as_read": what a codeword reads as that is found wrong and cannot be corrected.
+        new: "zeros", "ones" or "random": what cells hold before they are written for the first time.
+        cycles: how often each cell was written in a life before this one.
+        seed: an integer, a word, or a tuple of them.
+
+    Raises `HwsimError` for unknown names, for a capacity that is not a whole number of memory words, and for what is
+    no mechanism.
+    """
+
+    def __init__(
+        self,
+        technology: str | Path | Mapping[str, Any] | Technology | None = None,
+        mechanisms: Sequence[Mechanism] = (),
+        *,
+        capacity: float | str | None = None,
+        word_bits: int | None = None,
+        banks: int | None = None,
+        interleave: int | None = None,
+        block_rows: int | None = None,
+        block_columns: int | None = None,
+        columns: int | None = None,
+        ecc: str = "none",
+        uncorrectable: str = "zero",
+        new: Fill = "zeros",
+        cycles: int = 0,
+        seed: Seed = 0,
+    ) -> None:
+        self.technology = _technology(technology)
+        own = mechanisms_of(self.technology) if self.technology else ()
+        for mechanism in mechanisms:
+            check_mechanism(mechanism)
+        every = [*own, *mechanisms]
+        for at, mechanism in enumerate(every):
+            if mechanism.name in (one.name for one in every[:at]):
+                raise HwsimError(f"Two mechanisms are called {mechanism.name!r}: their draws would be the same.")
+        self.mechanisms = tuple(sorted(every, key=lambda mechanism: list(STAGES).index(mechanism.stage)))
+        self.word_bits = int(self._default("word_bits", word_bits, _WORD_BITS))
+        given = dict(zip(_GEOMETRY, (banks, interleave, block_rows, block_columns), strict=True))
+        self._shape = {
+            name: int(self._default(name, value, default))
+            for (name, value), default in zip(given.items(), (1, 1, 512, 512), strict=True)
+        } | ({} if columns is None else {"columns": columns})
+        self._words = None if capacity is None else self._memory_words(quantity(capacity, "B", "capacity"))
+        if cycles < 0:
+            raise HwsimError(f"cycles = {cycles} is no number of writes: give at least 0.")
+        self._ecc, self._uncorrectable, self._new = ecc, uncorrectable, new
+        self.key = Key(seed, "device")
+        self.cycles = cycles
+        self.life = Exposure()
+        self.now = Condition()
+        self._interval = -1
+        self._layout: Layout | None = None  # of what is written; None before the first write, and no more is set then
+        self._image: Written
+        self._old: Content  # what the cells held before the interval
+        self._target: Flips  # where they are meant to hold something else than the image, as a scrub wrote it
+        self._since_write, self._at_write = Exposure(), self.now
+        self._reads: float = 0
+        self._accesses = 0
+
+    # ---- Writing
+
+    def write(self, memory: Memory) -> None:
+        """Writes the words of `memory` to the first cells, over whatever these hold.
+
+        The words are copied. The write begins a new interval: clocks that run since a write start again.
+
+        Raises `HwsimError` if they do not fit, for another format than before, and for words that the code cannot
+        store exactly.
+        """
+        placement = self._placement(memory.format, memory.words)
+        beneath = Blank(self._new, placement, self.key.child("new cells"))
+        old = Content(beneath, Flips.none(placement))
+        if self._layout is not None:
+            old = Content(self._image, self._held())
+        image = Written(memory.flat.copy(), memory.format, placement, beneath)
+        _check_exact(image)
+        self._old, self._image, self._layout = old, image, memory.layout
+        self._target = Flips.none(placement)
+        self._begin_interval()
+
+    def _held(self) -> Flips:
+        """Where the cells hold something else than the image."""
+        cells = self._evaluate(access=0)
+        return Flips.of(cells.codeword, cells.held ^ cells.truth)
+
+    def _placement(self, fmt: WordFormat, words: int) -> Placement:
+        """Where words of a format go: made at the first write, since a code depends on the format."""
+        if self._layout is not None:
+            before = self._layout.format
+            if fmt.name != before.name:
+                raise HwsimError(
+                    f"This device holds words of {before.name}: write words of {fmt.name} to a device of their own."
+                )
+            placement = self._image.placement
+        else:
+            code = get_code(self._ecc, self.word_bits, fmt, self._uncorrectable)
+            needed = -(-words * fmt.width // self.word_bits)
+            geometry = Geometry.for_words(
+                max(needed if self._words is None else self._words, 1),
+                word_bits=self.word_bits,
+                check_bits=code.codewords * code.check_bits,
+                **self._shape,
+            )
+            placement = Placement(geometry, code)
+        most = placement.geometry.words if self._words is None else self._words
+        if words * fmt.width > most * self.word_bits:
+            raise HwsimError(
+                f"{words:,} words of {fmt.name} need {words * fmt.width / 8:,.0f} bytes, but the device has "
+                f"{most * self.word_bits // 8:,}: give it a capacity of at least {_binary(words * fmt.width / 8)}."
+            )
+        return placement
+
+    def _memory_words(self, capacity: float) -> int:
+        words, rest = divmod(capacity * 8, self.word_bits)
+        if rest or words < 1:
+            raise HwsimError(
+                f"capacity = {capacity:g} bytes is not a whole number of memory words of {self.word_bits} bits."
+            )
+        return int(words)
+
+    # ---- Living
+
+    @property
+    def time_s(self) -> float:
+        """Age of the device, s."""
+        return self.life.duration_s
+
+    @property
+    def geometry(self) -> Geometry:
+        """Where the cells lie. Raises `HwsimError` before the first write, which says how many check bits there are."""
+        self._check_written("geometry")
+        return self._image.placement.geometry
+
+    def advance(self, what: float | Phase | Mission) -> None:
+        """Lets time pass.
+
+        Args:
+            what: seconds under the present condition; a phase; or a mission from its beginning to its end, with its
+                scrubs and rewrites (but not its first write, nor its reads: see `follow`).
+
+        Raises `HwsimError` for a time that goes back.
+        """
+        if isinstance(what, Mission):
+            mission = what
+        elif isinstance(what, Phase):
+            mission = Mission((what,))
+        elif to_ticks("time to advance", what):
+            mission = Mission((Phase(what, self.now),))
+        else:
+            return
+        self._live(mission, 0, to_ticks("duration", mission.duration_s))
+
+    def follow(self, mission: Mission, memory: Memory) -> Iterator[Readout]:
+        """Lives through a mission: writes `memory` when it says so, and gives a readout at each of its times to read.
+
+        The device comes to the times one by one, as readouts are asked for, and stays at the last of them.
+        """
+        at = 0
+        written = to_ticks("write_at_s", mission.write_at_s)
+        self._live(mission, at, written)
+        if not written:
+            self.now = mission.condition_at(0)
+        self.write(memory)
+        at = written
+        for read_s in mission.read_at_s:
+            read = to_ticks("read_at_s", read_s)
+            self._live(mission, at, read)
+            at = read
+            yield self.read()
+
+    def scrub(self) -> None:
+        """Reads every word, decodes it, and writes it back: see `hwsim.memory.scrub`."""
+        self._check_written("scrub")
+        self._pass(Times(self._moment(), Mission((Phase(1.0, self.now),)), np.zeros(1, np.int64), 0, np.zeros(1, bool)))
+
+    def rewrite(self) -> None:
+        """Writes the words of the last write once more."""
+        self._check_written("rewrite")
+        self._pass(Times(self._moment(), Mission((Phase(1.0, self.now),)), np.zeros(1, np.int64), 0, np.ones(1, bool)))
+
+    def _live(self, mission: Mission, start: int, stop: int) -> None:
+        """From one nanosecond of a mission to another, with what happens at the first and not at the last of them."""
+        done = start
+        if self._layout is not None:
+            scrubs = mission.events(mission.scrub_every_s, start, stop)
+            rewrites = mission.events(mission.rewrite_every_s, start, stop)
+            moments = np.union1d(scrubs, rewrites)
+            if len(moments):
+                self._pass(Times(self._moment(), mission, moments, start, np.isin(moments, rewrites)))
+                done = int(moments[-1])
+            self._since_write += mission.exposure_ticks(done, stop)
+        self.life += mission.exposure_ticks(done, stop)
+        if stop > start:
+            self.now = mission.conditions[int(mission.conditions_at(np.array([stop]))[0])]
+
+    def _pass(self, times: Times) -> None:
+        """Goes through intervals, each to the scrub or rewrite that ends it."""
+        spans = Spans(self._interval, times.kind, period_of(times.kind[1:]), times.rewritten)
+
+        def ask(mechanism: Mechanism, index: int) -> Situation:
+            return self._situation(mechanism, times.moment(index), access=0)
+
+        self._target, before = scrub(self._image, self._target, self._old, self.mechanisms, spans, ask)
+        self._old = Content(self._image, before)
+        last = times.moment(len(spans) - 1)
+        self.life, self.now = last.life, last.now
+        self._interval += len(spans) - 1
+        self.cycles += len(spans) - 1
+        self._begin_interval()
+
+    def _begin_interval(self) -> None:
+        self._interval += 1
+        self.cycles += 1
+        self._since_write = Exposure()
+        self._at_write = self.now
+        self._reads, self._accesses = 0, 0
+
+    # ---- Reading
+
+    def read(self) -> Readout:
+        """Reads all that is written.
+
+        Raises `HwsimError` before the first write.
+        """
+        self._check_written("read")
+        self._accesses += 1
+        cells = self._evaluate(self._accesses)
+        self._reads += 1
+        image = self._image
+        wrong = Flips.of(cells.codeword, cells.read ^ cells.truth)
+        read = image.cells(wrong.codeword) ^ wrong.masks
+        decoded = image.placement.decode(read)
+        data = image.data(wrong.codeword)
+        found = outcome(data, decoded)
+        before, after = image.words(wrong.codeword), image.unpack(decoded.data)
+        address = image.addresses(wrong.codeword)
+        faulty = (before != after) & (address < len(image.flat))
+        assert self._layout is not None
+        return Readout(
+            time_s=self.time_s,
+            faults=Faults(self._layout, address[faulty], before[faulty], after[faulty]),
+            outcome=found + Outcome(clean=image.codewords - found.codewords),
+            changed=cells.changed,
+            placement=image.placement,
+            wrong=wrong,
+        )
+
+    def count_reads(self, reads: int) -> None:
+        """Counts reads of every word that nobody looks at, for mechanisms that reads disturb.
+
+        Raises `HwsimError` before the first write, and for a negative number.
+        """
+        self._check_written("read")
+        if reads < 0:
+            raise HwsimError(f"reads = {reads} is no number of reads: give at least 0.")
+        self._reads += reads
+
+    def _evaluate(self, access: int) -> _Cells:
+        """What the cells of all codewords hold that are not simply as they were written."""
+        image, now = self._image, self._moment()
+        layers = []
+        for mechanism in self.mechanisms:
+            upsets = mechanism.upsets(self._situation(mechanism, now, access))
+            codeword, bit, keep = in_use(upsets.cell, upsets.becomes, image.placement, image.codewords)
+            layers.append((mechanism, Effects.gather(codeword, bit, upsets.becomes[keep], image.placement)))
+        words = np.unique(np.concatenate([self._target.codeword, *(effects.key for _, effects in layers)]))
+        truth = image.cells(words)
+        cells = truth ^ self._target.at(words)
+        held, old, changed = cells, self._old.cells(words), {}
+        for mechanism, effects in layers:
+            if mechanism.stage == "read" and held is cells:
+                cells = held.copy()
+            before = cells.copy()
+            effects.apply(words, cells, old)
+            changed[mechanism.name] = count_ones(before ^ cells)
+        return _Cells(words, truth, held, cells, changed)
+
+    def _moment(self) -> Moment:
+        since = self._since_write
+        reads = self._reads + since.reads
+        return Moment(self._interval, self.cycles, since, self.life, self._at_write, self.now, reads)
+
+    def _situation(self, mechanism: Mechanism, moment: Moment, access: int) -> Situation:
+        image = self._image
+        geometry = image.placement.geometry
+        return situation_for(
+            mechanism,
+            geometry=geometry,
+            cells=geometry.cells_for(image.memory_words),
+            key=self.key.child(mechanism.name),
+            interval=moment.interval,
+            since_write=moment.since_write,
+            life=moment.life,
+            at_write=moment.at_write,
+            now=moment.now,
+            reads=moment.reads,
+            cycles=moment.cycles,
+            access=access,
+            stored=lambda cell: image.placement.bits(image, cell),
+        )
+
+    def _check_written(self, what: str) -> None:
+        if self._layout is None:
+            raise HwsimError(f"The {what} comes before the first write: write a memory to the device first.")
+
+    def _default(self, name: str, value: int | None, otherwise: int) -> float:
+        if value is None and self.technology is not None and name in self.technology.geometry:
+            return self.technology.geometry[name].to(self.technology.geometry[name].unit)
+        return otherwise if value is None else value
+
+    def __repr__(self) -> str:
+        held = f"{self._layout.words:,} words of {self._layout.format.name}" if self._layout else "nothing written"
+        names = ", ".join(mechanism.name for mechanism in self.mechanisms) or "no mechanisms"
+        return f"<Device: {self.technology.name if self.technology else 'no technology'} ({names}), {held}>"
+
+
+class _Cells(NamedTuple):
+    """Codewords that may be wrong, and their cells: as written, as they are, and as they are read."""
+
+    codeword: Codewords
+    truth: Masks
+    held: Masks
+    read: Masks
+    changed: dict[str, int]
+
+
+def _technology(source: str | Path | Mapping[str, Any] | Technology | None) -> Technology | None:
+    return source if source is None or isinstance(source, Technology) else technology(source)
+
+
+def _check_exact(image: Written) -> None:
+    """Raises `HwsimError` if the code would store other words."""
+    code = image.placement.code
+    if code.is_exact:
+        return
+    changed = round_words(image.flat, image.format, code)[1].changed
+    if changed:
+        raise HwsimError(
+            f"{code.name} stores {changed:,} of these words as others: round them first, with "
+            "hwsim.memory.ecc.round_words, so that the network that is run is the one that is stored."
+        )
+
+
+def _binary(size: float) -> str:
+    """Bytes for a person, rounded up."""
+    for unit, scale in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if size >= scale:
+            return f"{math.ceil(size / scale * 100) / 100:g} {unit}"
+    return f"{math.ceil(size)} B"
