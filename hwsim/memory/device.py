@@ -23,7 +23,7 @@ import numpy as np
 from hwsim.errors import HwsimError
 from hwsim.memory.clocks import Moment, Times, period_of
 from hwsim.memory.constants import Technology, technology
-from hwsim.memory.ecc import Outcome, get_code, outcome, round_words
+from hwsim.memory.ecc import Code, Outcome, get_code, outcome, round_words
 from hwsim.memory.effects import Content, Effects, Flips, count_ones, in_use
 from hwsim.memory.faults import Faults
 from hwsim.memory.geometry import Geometry
@@ -59,6 +59,14 @@ class Device:
         new: "zeros", "ones" or "random": what cells hold before they are written for the first time.
         cycles: how often each cell was written in a life before this one.
         seed: an integer, a word, or a tuple of them.
+
+    Attributes:
+        technology: the technology with all its constants, or None.
+        mechanisms: all mechanisms, in the order in which they act.
+        life: conditions since it was new.
+        now: the condition now.
+        interval: number of the write or scrub since which the cells hold what they hold; -1 before the first.
+        cycles: how often each cell was written.
 
     Raises `HwsimError` for unknown names, for a capacity that is not a whole number of memory words, and for what is
     no mechanism.
@@ -105,7 +113,7 @@ class Device:
         self.cycles = cycles
         self.life = Exposure()
         self.now = Condition()
-        self._interval = -1
+        self.interval = -1
         self._layout: Layout | None = None  # of what is written; None before the first write, and no more is set then
         self._image: Written
         self._old: Content  # what the cells held before the interval
@@ -184,9 +192,21 @@ class Device:
 
     @property
     def geometry(self) -> Geometry:
-        """Where the cells lie. Raises `HwsimError` before the first write, which says how many check bits there are."""
+        """Where the cells lie; known from the first write on, since the check bits depend on the number format."""
         self._check_written("geometry")
         return self._image.placement.geometry
+
+    @property
+    def code(self) -> Code:
+        """The code; known from the first write on."""
+        self._check_written("code")
+        return self._image.placement.code
+
+    @property
+    def locked_in(self) -> Flips:
+        """Codewords that scrubs wrote back wrong, or as they were read, and the cells concerned."""
+        self._check_written("scrub")
+        return self._target
 
     def advance(self, what: float | Phase | Mission) -> None:
         """Lets time pass.
@@ -252,7 +272,7 @@ class Device:
 
     def _pass(self, times: Times) -> None:
         """Goes through intervals, each to the scrub or rewrite that ends it."""
-        spans = Spans(self._interval, times.kind, period_of(times.kind[1:]), times.rewritten)
+        spans = Spans(self.interval, times.kind, period_of(times.kind[1:]), times.rewritten)
 
         def ask(mechanism: Mechanism, index: int) -> Situation:
             return self._situation(mechanism, times.moment(index), access=0)
@@ -261,12 +281,12 @@ class Device:
         self._old = Content(self._image, before)
         last = times.moment(len(spans) - 1)
         self.life, self.now = last.life, last.now
-        self._interval += len(spans) - 1
+        self.interval += len(spans) - 1
         self.cycles += len(spans) - 1
         self._begin_interval()
 
     def _begin_interval(self) -> None:
-        self._interval += 1
+        self.interval += 1
         self.cycles += 1
         self._since_write = Exposure()
         self._at_write = self.now
@@ -335,7 +355,7 @@ class Device:
     def _moment(self) -> Moment:
         since = self._since_write
         reads = self._reads + since.reads
-        return Moment(self._interval, self.cycles, since, self.life, self._at_write, self.now, reads)
+        return Moment(self.interval, self.cycles, since, self.life, self._at_write, self.now, reads)
 
     def _situation(self, mechanism: Mechanism, moment: Moment, access: int) -> Situation:
         image = self._image
@@ -358,7 +378,7 @@ class Device:
 
     def _check_written(self, what: str) -> None:
         if self._layout is None:
-            raise HwsimError(f"The {what} comes before the first write: write a memory to the device first.")
+            raise HwsimError(f"Nothing was written to this device before its {what}: write a memory first.")
 
     def _default(self, name: str, value: int | None, otherwise: int) -> float:
         if value is None and self.technology is not None and name in self.technology.geometry:

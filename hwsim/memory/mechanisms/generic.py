@@ -204,15 +204,16 @@ class Replay(Mechanism):
             raise unknown("stage", self.stage, STAGES)
         if np.shape(self.cell) != np.shape(self.becomes):
             raise HwsimError(
-                f"A fault map of {len(self.cell)} cells says of {len(self.becomes)} what they become: give one value each."
+                f"A fault map of {len(self.cell)} cells says of {len(self.becomes)} what they become: give one value "
+                "each."
             )
 
     def upsets(self, situation: Situation) -> Upsets:
         size = situation.geometry.cells
         if self.cells is not None and self.cells != size:
             raise HwsimError(
-                f"The fault map is of a memory of {self.cells:,} cells, not of {size:,}: give the device the geometry that "
-                "the map was made with."
+                f"The fault map is of a memory of {self.cells:,} cells, not of {size:,}: give the device the geometry "
+                "that the map was made with."
             )
         if len(self.cell) and not 0 <= int(np.min(self.cell)) <= int(np.max(self.cell)) < size:
             raise HwsimError(f"The fault map names cells that a memory of {size:,} cells does not have.")
