@@ -50,7 +50,8 @@ class Accelerator:
         batch: images that share one read of the weights.
         divider: "exact" divides; "reciprocal" multiplies by 1/c rounded to FP32 precision, whose result may differ
             in the last bit.
-        bias_multiplier: whether the bias addition has a multiplier, which `absorbed` then uses.
+        bias_multiplier: whether the bias addition has a multiplier, which `absorbed` and `planned` then use.
+        calibration: images that show `planned` how large each tensor gets; noise if None.
 
     Raises:
         HwsimError: if the network cannot be run exactly in this way (see `place_divisions`), or a guard does not fit.
@@ -65,6 +66,7 @@ class Accelerator:
         batch: int = 1,
         divider: str = "exact",
         bias_multiplier: bool = True,
+        calibration: Tensor | None = None,
     ) -> None:
         if batch < 1:
             raise HwsimError(f"Datapath batch {batch} is not positive: at least one image needs a read of the weights.")
@@ -74,7 +76,9 @@ class Accelerator:
             raise HwsimError("The stored words belong to another network: harden the one that is to run.")
         self.network = network
         self.hardened = hardened
-        self.plan = place_divisions(network, hardened, divide, bias_multiplier) if isinstance(divide, str) else divide
+        if isinstance(divide, str):
+            divide = place_divisions(network, hardened, divide, bias_multiplier, divider, calibration)
+        self.plan = divide
         self.batch = batch
         self.divider = divider
         self._port = ReadPort(network, hardened, self.plan, Guards(guards), divider)
@@ -108,6 +112,21 @@ class Accelerator:
                 logits.append(self._execute(part, counts))
         return Run(torch.cat(logits), counts)
 
+    @torch.inference_mode()
+    def peaks(self, images: Tensor) -> dict[str, float]:
+        """The largest magnitude of every value of the network over `images`; NaN where one occurs."""
+        values: Values = {}
+        counts, found = Counts(), {}
+        for name, step in [
+            (self.network.input.name, lambda *_: images.float()),
+            *((op.name, s) for op, s in self._steps),
+        ]:
+            self._produce(name, step(values, counts), values, counts)
+            # An operation may overwrite its input, whose magnitude has been taken by then.
+            if isinstance(values[name], Tensor) and values[name].is_floating_point():
+                found[name] = float(values[name].abs().max())
+        return found
+
     def _count_reads(self, start: int, stop: int, counts: Counts) -> None:
         """Stored words cross the port once for every `batch` images, and are divided there if at all."""
         reads = math.ceil(stop / self.batch) - math.ceil(start / self.batch)
@@ -138,7 +157,8 @@ class Accelerator:
         """Keep a value, and the copies of it that are rescaled for some readers."""
         values[name] = value
         for rescaling in self.plan.rescalings_of(name):
-            values[self._where(name, rescaling.readers[0])] = self._rescaled(rescaling, value, counts)
+            source = self._where(name, rescaling.made_from) if rescaling.made_from else name
+            values[self._where(name, rescaling.readers[0])] = self._rescaled(rescaling, values[source], counts)
 
     def _where(self, value: str, reader: str) -> str:
         """The name under which a reader finds a value."""
@@ -149,7 +169,7 @@ class Accelerator:
         source = self._sources.get(rescaling.value)
         axis = source.channel_axis if isinstance(source, (Linear, Affine)) else 1
         # The value itself is read by nobody else: its memory can be used again.
-        alone = len(rescaling.readers) == len(self.network.users[rescaling.value]) and isinstance(source, Linear)
+        alone = isinstance(source, Linear) and len(rescaling.readers) == len(self.network.users[rescaling.value])
         layer = counts.layer(self._charged(rescaling))
         result = divide(y, rescaling.divisor, axis, self.divider, in_place=alone)
         if rescaling.reason == "join":

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from torch import Tensor
+
 from hwsim.errors import HwsimError, unknown
 from hwsim.hardening import Constants, Hardened
 from hwsim.network import Affine, Call, Linear, Network, rule_of
@@ -23,6 +25,8 @@ WAYS = {
     "logits": "nothing inside; biases are multiplied by the scale beforehand, each logit is divided once",
     "absorbed": "the constant goes into BatchNorm's factor, or into a multiplier at the bias addition; a layer with "
     "neither is divided as in per_layer",
+    "planned": "the rescalings of least cost that keep every operation exact and every tensor in range, proven by the "
+    "planner",
 }
 """Every way of dividing the scaling constants out, and what it does."""
 
@@ -39,13 +43,15 @@ class Rescaling:
         readers: names of the operations that read the rescaled value, or `RESULT`.
         divisor: what it is divided by: a scale, or the constants of a layer, one for each channel.
         reason: "layer" (its own constant is divided out), "join" (its scale is made that of the other inputs of a
-            sum or concatenation), "unscaled" (a reader needs scale one) or "range".
+            sum or concatenation), "unscaled" (a reader needs scale one), "product" or "range".
+        made_from: a reader of the copy that is divided, if it is not the value itself.
     """
 
     value: str
     readers: tuple[str, ...]
     divisor: Scale | Constants
     reason: str
+    made_from: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,22 +100,33 @@ class Plan:
         if rescaling is None:
             return produced
         if isinstance(produced, Scale) and isinstance(rescaling.divisor, Scale):
-            return produced / rescaling.divisor
+            source = self.seen(value, rescaling.made_from) if rescaling.made_from else produced
+            assert isinstance(source, Scale)  # constants per channel are divided out at once
+            return source / rescaling.divisor
         return ONE  # constants of a layer are only ever divided by themselves
 
 
-def place_divisions(network: Network, hardened: Hardened, way: str, bias_multiplier: bool = True) -> Plan:
+def place_divisions(
+    network: Network,
+    hardened: Hardened,
+    way: str,
+    bias_multiplier: bool = True,
+    divider: str = "exact",
+    calibration: Tensor | None = None,
+) -> Plan:
     """The plan for one way of dividing.
 
     Args:
         network: the network to run.
         hardened: its stored words and their constants.
         way: one of `WAYS`.
-        bias_multiplier: whether the bias addition has a multiplier that `absorbed` may use.
+        bias_multiplier: whether the bias addition has a multiplier that `absorbed` and `planned` may use.
+        divider: what `planned` counts on: "exact" division, or multiplication by the reciprocal.
+        calibration: images that show `planned` how large each tensor gets; noise if None.
 
     Raises:
         HwsimError: where the result could not be exact: scaled weights that are never divided, constants per
-            channel or stored biases with `logits`, or an operation that needs a scale of one.
+            channel with `logits` or `planned`, stored biases with `logits`, or an operation that needs a scale of one.
     """
     if way not in WAYS:
         raise unknown("way of dividing", way, WAYS)
@@ -118,6 +135,10 @@ def place_divisions(network: Network, hardened: Hardened, way: str, bias_multipl
         raise HwsimError("Scaled weights are never divided with divide = 'none': choose one of the other ways.")
     if way == "per_weight":
         return Plan(way, divide_words=True)
+    if way == "planned":
+        from hwsim.datapath.planned import plan_divisions  # executes the network, and so imports this module
+
+        return plan_divisions(network, hardened, calibration, divider=divider, bias_multiplier=bias_multiplier).plan
     if way == "logits":
         return _carried_to_logits(network, hardened, scaled)
     return _divided_layer_by_layer(network, hardened, scaled, way, bias_multiplier)

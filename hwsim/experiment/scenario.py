@@ -27,7 +27,7 @@ from hwsim.words import get_format
 Study = Literal["accuracy", "bit_errors"]
 Store = Literal["weights", "biases"]
 Granularity = Literal["layer", "channel"]
-Divide = Literal["none", "per_weight", "per_layer", "logits", "absorbed"]
+Divide = Literal["none", "per_weight", "per_layer", "logits", "absorbed", "planned"]
 Divider = Literal["exact", "reciprocal"]
 Guard = Literal["nonfinite_to_zero", "out_of_range_to_zero", "clamp", "mask_exponent_msb"]
 Target = float | Literal["default"]

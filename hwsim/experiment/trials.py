@@ -21,6 +21,9 @@ from hwsim.words import get_format
 
 Record = dict[str, Any]
 
+CALIBRATION_IMAGES = 32
+"""The first images show the planner how large tensors get; its headroom covers the others."""
+
 
 @dataclass(frozen=True, eq=False)
 class Bench:
@@ -58,7 +61,13 @@ class Bench:
         datapath = self.scenario.datapath
         assert variant.divide is not None  # a resolved variant says how it divides
         accelerator = Accelerator(
-            self.network, stored, variant.divide, variant.guards, datapath.batch, datapath.divider
+            self.network,
+            stored,
+            variant.divide,
+            variant.guards,
+            datapath.batch,
+            datapath.divider,
+            calibration=self.images[:CALIBRATION_IMAGES],
         )
         return Prepared(self, stored, Memory(stored.words, stored.format), accelerator)
 

@@ -1,0 +1,184 @@
+"""From a network to the planner's problem, and from its solution to a plan that the datapath executes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from hwsim.datapath import planner
+from hwsim.datapath.plan import RESULT, Plan, Rescaling
+from hwsim.errors import HwsimError
+from hwsim.hardening import Hardened
+from hwsim.network import Affine, Call, Linear, Network, Operation, Ref, Scale, rule_of
+
+LARGEST_LOG2, SMALLEST_NORMAL_LOG2 = 128.0, -126.0
+"""Range of the FP32 tensors that the datapath computes (IEEE 754)."""
+
+HEADROOM_BITS = 2.0
+"""The largest value seen in calibration may grow by this many bits, by faults or by other images."""
+
+PRECISION_BITS = 24.0
+"""Values as much below the largest one as an FP32 significand reaches must not underflow."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan of least cost.
+
+    Attributes:
+        plan: what the datapath does.
+        solution: the planner's: potentials, copies with their reasons, cost, and the bound that proves it.
+    """
+
+    plan: Plan
+    solution: planner.Solution
+
+    def __str__(self) -> str:
+        return str(self.solution)
+
+
+def plan_divisions(
+    network: Network,
+    hardened: Hardened,
+    calibration: Tensor | None = None,
+    prices: Mapping[str, float] = planner.COUNT,
+    divider: str = "exact",
+    bias_multiplier: bool = True,
+    time_limit_s: float = 10.0,
+) -> Planned:
+    """The exact set of rescalings of least cost, with every tensor inside the range of FP32.
+
+    Args:
+        network: the network to run.
+        hardened: its stored words, with one scaling constant for each layer.
+        calibration: images, (N, C, H, W), that show how large each tensor gets; noise if None.
+        prices: price of a rescaling for one element, by kind: "shift", "reciprocal", "division".
+        divider: whether a datapath that cannot shift divides, or multiplies by the reciprocal.
+        bias_multiplier: whether the bias addition has a multiplier that may be used.
+        time_limit_s: when to stop proving that no plan is cheaper.
+
+    Raises:
+        HwsimError: if constants are per channel, a price is missing, or no plan keeps all tensors in range.
+    """
+    channelled = [name for name, constants in hardened.constants.items() if constants.per_channel]
+    if channelled:
+        raise HwsimError(
+            f"The planner needs one constant for each layer, but {channelled[0]} has one for each channel: use "
+            "granularity = 'layer' or another way of dividing."
+        )
+    ranges = _ranges(network, calibration_images(network) if calibration is None else calibration)
+    nodes = tuple(_nodes(network, hardened, ranges, bias_multiplier))
+    real: Literal["division", "reciprocal"] = "division" if divider == "exact" else "reciprocal"
+    solution = planner.plan(planner.Problem(nodes, prices, real), time_limit_s)
+    return Planned(_executable(solution, {op.name: op for op in network.operations}), solution)
+
+
+def _ranges(network: Network, images: Tensor) -> dict[str, tuple[float, float]]:
+    """For each value, the potentials at which it neither overflows nor loses its smaller elements to underflow."""
+    from hwsim.datapath.accelerator import Accelerator
+    from hwsim.hardening import harden
+
+    peaks = Accelerator(network, harden(network, "fp32")).peaks(images)
+    ranges = {}
+    for name, peak in peaks.items():
+        if peak > 0 and math.isfinite(peak):
+            height = math.log2(peak)
+            ranges[name] = (
+                SMALLEST_NORMAL_LOG2 + PRECISION_BITS - height,
+                LARGEST_LOG2 - HEADROOM_BITS - height,
+            )
+    return ranges
+
+
+def _nodes(
+    network: Network, hardened: Hardened, ranges: Mapping[str, tuple[float, float]], bias_multiplier: bool
+) -> Iterator[planner.Node]:
+    """The network in the planner's vocabulary; sizes have no scale and are left out."""
+
+    def tensor(name: str, several: bool = False) -> planner.Tensor:
+        low, high = ranges.get(name, (-math.inf, math.inf))
+        # Several tensors in one value cannot be rescaled together: made a little dearer than each by itself.
+        return planner.Tensor(name, max(1, network.elements[name]) + several, low, high)
+
+    sizes: set[str] = set()
+    yield planner.Node(network.input.name, "source", (), tensor(network.input.name))
+    for op in network.operations:
+        if isinstance(op, Linear):
+            constants = hardened.constants.get(op.weight)
+            c = Fraction(float(constants.values[0])) if constants else Fraction(1)
+            yield planner.Node(op.name, "linear", op.inputs, tensor(op.name), c)
+        elif isinstance(op, Affine):
+            if op.addend in hardened.words:
+                yield planner.Node(op.name, "pin", op.inputs, tensor(op.name))
+            elif op.multiplier is None and not bias_multiplier:
+                yield planner.Node(op.name, "carry", op.inputs, tensor(op.name))
+            else:
+                idle = 0 if op.multiplier else network.elements[op.name]
+                yield planner.Node(op.name, "absorb", op.inputs, tensor(op.name), idle=idle)
+        elif isinstance(op, Call):
+            rule = rule_of(op)
+            inputs = tuple(name for name in op.inputs if name not in sizes)
+            if (rule is not None and rule.effect == "size") or not inputs:
+                sizes.add(op.name)
+                continue
+            result = tensor(op.name, several=_returns_several(op))
+            if rule is None or rule.effect == "size":
+                yield planner.Node(op.name, "pin", tuple(dict.fromkeys(inputs)), result)
+            elif rule.effect == "carry":
+                carried = op.args[rule.carried]
+                assert isinstance(carried, Ref) or len(inputs) == 1
+                name = carried.name if isinstance(carried, Ref) else inputs[0]
+                others = [] if rule.absorbs_others else [other for other in inputs if other != name]
+                for other in dict.fromkeys(others):
+                    yield planner.Node(f"{op.name} ({other})", "output", (other,))
+                yield planner.Node(op.name, "carry", (name,), result)
+            else:
+                unique = inputs if rule.effect == "product" else tuple(dict.fromkeys(inputs))
+                yield planner.Node(op.name, rule.effect, unique, result)
+    yield planner.Node(RESULT, "output", (network.output,))
+
+
+def _returns_several(call: Call) -> bool:
+    schema = getattr(call.target, "_schema", None)
+    return schema is not None and any(str(value.type) == "List[Tensor]" for value in schema.returns)
+
+
+_REASONS = {"join": "join", "product": "product", "range": "range"}
+
+
+def _executable(solution: planner.Solution, operations: Mapping[str, Operation]) -> Plan:
+    scales = {tensor: _scale(potential) for tensor, potential in solution.potentials.items()}
+    rescalings = []
+    made: dict[tuple[str, planner.Potential], str] = {}  # (tensor, potential of a copy) -> a reader of that copy
+    for copy in solution.copies:
+        if copy.multiplier:
+            continue  # done by the multiply-add itself, as the change from its input's scale to its result's
+        readers = tuple(dict.fromkeys(_reader(name, operations) for name in copy.readers))
+        source = made.get((copy.tensor, copy.made_from), "")
+        if copy.made_from == solution.potentials[copy.tensor]:
+            source = ""
+        reason = _REASONS.get(copy.reason.effect, "unscaled")
+        rescalings.append(Rescaling(copy.tensor, readers, _scale(-copy.factor), reason, source))
+        made[copy.tensor, copy.potential] = readers[0] if readers else ""
+    return Plan("planned", scales, tuple(rescalings))
+
+
+def _reader(name: str, operations: Mapping[str, Operation]) -> str:
+    """The operation that a node of the problem stands for."""
+    return name if name in operations or name == RESULT else name.split(" (")[0]
+
+
+def _scale(potential: planner.Potential) -> Scale:
+    significand, exponent = potential.significand_exponent
+    return Scale(significand, exponent)
+
+
+def calibration_images(network: Network, count: int = 4) -> Tensor:
+    """Images for networks without data: normal noise of unit variance, as normalised photographs have."""
+    return torch.randn(count, *network.input.shape, generator=torch.Generator().manual_seed(0))
