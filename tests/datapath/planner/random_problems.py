@@ -25,7 +25,11 @@ def random_problem(seed: int) -> Problem:
     nodes = [Node("images", "source", (), _tensor(draw, "images", False))]
     for number, effect in enumerate(effects):
         names = [node.output.name for node in nodes if node.output]
-        count = draw.randint(2, 3) if effect in ("join", "product") else draw.choice([1, 1, 2]) if effect == "pin" else 1
+        count = 1
+        if effect in ("join", "product"):
+            count = draw.randint(2, 3)
+        elif effect == "pin":
+            count = draw.choice([1, 1, 2])
         recent = names[-1:] if draw.random() < 0.7 else [draw.choice(names)]
         inputs = (*recent, *draw.choices(names, k=count - 1))
         constant = draw.choice(constants)
