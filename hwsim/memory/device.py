@@ -386,7 +386,9 @@ class Device:
         return otherwise if value is None else value
 
     def __repr__(self) -> str:
-        held = f"{self._layout.words:,} words of {self._layout.format.name}" if self._layout else "nothing written"
+        held = (
+            f"{self._layout.words:,} words of {self._layout.format.name} written" if self._layout else "nothing written"
+        )
         names = ", ".join(mechanism.name for mechanism in self.mechanisms) or "no mechanisms"
         return f"<Device: {self.technology.name if self.technology else 'no technology'} ({names}), {held}>"
 

@@ -95,7 +95,8 @@ class StuckAt(Mechanism):
 
     Attributes:
         zero: share of the cells that are stuck at 0.
-        one: share of the cells that are stuck at 1; a cell that is drawn for both is stuck at 0.
+        one: share of the cells that are stuck at 1. Of the few cells that are drawn for both, each is stuck at what it
+            would be at if both shares were smaller.
         name: what results call it.
 
     Raises `HwsimError` for a share outside [0, 1].
@@ -112,8 +113,12 @@ class StuckAt(Mechanism):
         check_rate("one", self.one)
 
     def upsets(self, situation: Situation) -> Upsets:
-        zeros = situation.weak(self.zero, "zero", becomes=FORCE_0)
-        return zeros | situation.weak(self.one, "one", becomes=FORCE_1)
+        zeros, of_zeros = situation.thresholds(self.zero, "zero")
+        ones, of_ones = situation.thresholds(self.one, "one")
+        _, at_zeros, at_ones = np.intersect1d(zeros, ones, return_indices=True)
+        first = of_zeros[at_zeros] * self.one <= of_ones[at_ones] * self.zero
+        zeros, ones = np.delete(zeros, at_zeros[~first]), np.delete(ones, at_ones[first])
+        return Upsets.by_value(zeros, 0) | Upsets.by_value(ones, 1)
 
 
 @dataclass(frozen=True, repr=False)
