@@ -10,16 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from hwsim.datapath.planner.circuits import joint_cuts
 from hwsim.datapath.planner.elimination import Elimination, necessary
 from hwsim.datapath.planner.exact import TWO, Number, Row, common_divisor, ratio
 from hwsim.datapath.planner.integers import integers_fit
 from hwsim.datapath.planner.intervals import Clash
-from hwsim.datapath.planner.stars import Difference, Partition, Tie, tie_row, ties
+from hwsim.datapath.planner.stars import Cut, Difference, Partition, Tie, cost, tie_row, ties
 from hwsim.datapath.planner.system import Piece, Star, System
-
-Cut = frozenset[Difference]
-"""Differences of which at least one must hold."""
 
 
 class ContradictionError(Exception):
@@ -42,10 +41,12 @@ class Examined:
     Attributes:
         cuts: contradictions; none if the choice is possible.
         partitions: the choice that is left after a tie of each contradiction was given up; it is possible.
+        cost: what that choice costs.
     """
 
     cuts: tuple[Cut, ...]
     partitions: tuple[Partition, ...]
+    cost: float
 
 
 class Examiner:
@@ -63,33 +64,94 @@ class Examiner:
             if clash is not None:
                 raise self._contradiction(clash)
 
-    def examine(self, choice: Sequence[Partition]) -> Examined:
-        """Find contradictions in a choice of copies; several at once, by giving up the cheapest tie of each."""
+    def examine(self, wanted: Iterable[Tie]) -> Examined:
+        """Find contradictions in ties that are added one after the other.
+
+        Several are found at once, by giving up a tie of each: the last one, or the cheapest where the order does not
+        tell. Equal ends whose tie is given up may still be an integer apart.
+        """
         cuts: list[Cut] = []
-        wanted = sorted(self.ties(choice), key=self._price, reverse=True)
         while True:
             kept, clashes = self.eliminate(wanted)
-            cuts += map(self._cut, clashes.values())
-            clash = kept.wide_clash() or self._integer_clash(kept)
-            if clash is None:
-                return Examined(tuple(cuts), self._partitions(kept))
-            cuts.append(self._cut(clash))
-            given_up = min((label for label in clash.weights if isinstance(label, Tie)), key=self._price)
-            wanted = [label for label in kept.rows if isinstance(label, Tie) and label[:3] != given_up[:3]]
+            cuts += (self._cut(self._shrunk(clash)) for clash in clashes.values())
+            cuts += joint_cuts(self.piece.stars, clashes)
+            more = self._more_clashes(kept)
+            if not more:
+                partitions = self._partitions(kept)
+                total = math.fsum(map(cost, self.piece.stars, partitions))
+                return Examined(tuple(cuts), partitions, total)
+            wanted = [label for label in kept.rows if isinstance(label, Tie)]
+            for clash in more:
+                cuts.append(self._cut(clash))
+                given_up = min((tie for tie in _ties(clash) if tie in wanted), key=self.price, default=None)
+                if given_up is not None:
+                    wanted.remove(given_up)
+                    if self.piece.stars[given_up.star].turns and not given_up.shift:
+                        wanted.append(given_up._replace(shift=True))
+
+    def _more_clashes(self, kept: Elimination) -> list[Clash]:
+        """Contradictions among ties of which none contradicts those before it: of ranges and integers."""
+        wide = kept.wide_clash()
+        if wide is not None:
+            return [wide]
+        found, others = kept.integer_clashes()
+        clash = self._integer_clash(kept) if others and not found else None
+        return found if clash is None else [clash]
 
     def ties(self, choice: Sequence[Partition]) -> list[Tie]:
-        """The ties that a choice of copies is made of."""
-        return [tie for n, star in enumerate(self.piece.stars) for tie in ties(n, star, choice[n])]
+        """The ties that a choice of copies is made of, the dearest to give up first."""
+        found = [tie for n, star in enumerate(self.piece.stars) for tie in ties(n, star, choice[n])]
+        return sorted(found, key=self.price, reverse=True)
 
-    def eliminate(self, wanted: Iterable[Tie]) -> tuple[Elimination, dict[Tie, Clash]]:
-        """Add ties to the nodes' equations, and tell why some were not."""
+    def fractional_ties(self, differences: Mapping[Difference, float]) -> list[Tie]:
+        """Ties between the ends of all stars, those first that a fractional choice of copies gives up least."""
+        pairs = {(n, 0, end): 0.0 for n, star in enumerate(self.piece.stars) for end in range(1, len(star.ends))}
+        for (n, a, b, real), value in differences.items():
+            if real == (self.piece.stars[n].shift is None):
+                pairs[n, a, b] = value
+        found = [(value, Tie(*pair, shift=False)) for pair, value in pairs.items()]
+        return [tie for _, tie in sorted(found, key=lambda item: (item[0], -self.price(item[1])))]
+
+    def eliminate(self, wanted: Iterable[Tie], enough: float = math.inf) -> tuple[Elimination, dict[Tie, Clash]]:
+        """Add ties to the nodes' equations, and tell why some were not; stop when enough were not."""
         elimination = self._nodes.fork()
         clashes: dict[Tie, Clash] = {}
         for tie in wanted:
-            clash = elimination.add(tie, tie_row(self.piece.stars[tie.star], tie), only_integer=tie.shift)
-            if clash is not None:
-                clashes[tie] = clash
+            star = self.piece.stars[tie.star]
+            weaker = tie._replace(shift=True)
+            turned = any(weaker._replace(a=a) in elimination.rows for a in range(tie.b))
+            for attempt in (tie, weaker) if star.turns and not tie.shift and not turned else (tie,):
+                clash = elimination.add(attempt, tie_row(star, attempt), only_integer=attempt.shift)
+                if clash is None:
+                    break
+                clashes[attempt] = clash
+            if len(clashes) >= enough:
+                break
         return elimination, clashes
+
+    def _shrunk(self, clash: Clash) -> Clash:
+        """A part of a contradiction that contradicts too.
+
+        Between two potentials that are too far apart there may be others that already are. They are met when the ties
+        are added in order of execution, and then those that took part the other way round, and so on.
+        """
+        ties = _ties(clash)
+        backwards = False
+        while clash.unknowns:
+            _, clashes = self.eliminate(sorted(ties, reverse=backwards), enough=1)
+            smaller = next(iter(clashes.values()), clash)
+            left = _ties(smaller)
+            if len(left) == len(ties) and backwards:
+                break
+            clash, ties, backwards = smaller, left, not backwards
+        return clash
+
+    def price(self, tie: Tie) -> float:
+        """What giving up a tie costs at most; infinite if it cannot be given up."""
+        star = self.piece.stars[tie.star]
+        if star.real is not None:
+            return star.real
+        return math.inf if tie.shift or star.shift is None else star.shift
 
     def _integer_clash(self, kept: Elimination) -> Clash | None:
         """Ties that leave no integers in the intervals: only those needed for that, and as weak as possible."""
@@ -114,14 +176,7 @@ class Examiner:
                 weaker = [*needed[:n], tie._replace(shift=True), *needed[n + 1 :]]
                 needed = weaker if impossible(weaker, limited) else needed
         ends = necessary(limited, lambda some: impossible(needed, some))
-        return Clash(dict.fromkeys(needed, 1), None, tuple(ends), sums=False)
-
-    def _price(self, tie: Tie) -> float:
-        """What giving up a tie costs at most; infinite if it cannot be given up."""
-        star = self.piece.stars[tie.star]
-        if star.real is not None:
-            return star.real
-        return math.inf if tie.shift or star.shift is None else star.shift
+        return Clash([], None, tuple(ends), rows=tuple(needed))
 
     def _cut(self, clash: Clash) -> Cut:
         """The differences of which a contradiction asks for one.
@@ -130,29 +185,27 @@ class Examiner:
         among them. Where not even an integer between two ends would help, the difference must be real.
         """
         stars = self.piece.stars
-        equal: dict[int, list[Pair]] = {}
-        alike: dict[int, list[Pair]] = {}
-        for label, weight in clash.weights.items():
-            if isinstance(label, Tie):
-                (alike if label.shift else equal).setdefault(label.star, []).append((label.a, label.b, weight))
-        if clash.sums:
-            equal = {star: _held_together(pairs) for star, pairs in equal.items()}
+        equal: list[tuple[int, Pair]] = []
+        alike: list[tuple[int, Pair]] = []
+        for total in clash.sums:
+            together = _held_together(total, shift=False)
+            rigid = []
             if clash.left is not None:
-                shiftable = {star: pairs for star, pairs in equal.items() if stars[star].shift is not None}
-                for star, pair in _not_mended_by_integers(clash.left, shiftable):
-                    equal[star].remove(pair)
-                    alike.setdefault(star, []).append(pair)
-            alike = {star: _held_together(pairs) for star, pairs in alike.items()}
-        found = {Difference(n, a, b, stars[n].shift is None) for n, pairs in equal.items() for a, b, _ in pairs}
-        found |= {Difference(n, a, b, True) for n, pairs in alike.items() for a, b, _ in pairs}
+                rigid = _not_mended_by_integers(clash.left, [part for part in together if stars[part[0]].turns])
+            equal += [part for part in together if part not in rigid]
+            alike += _held_together(total, shift=True, more=rigid)
+        alike += _held_together(clash.modulo, shift=None)
+        found = {Difference(n, a, b, not stars[n].turns) for n, (a, b, _) in equal}
+        found |= {Difference(n, a, b, True) for n, (a, b, _) in alike}
+        found |= {Difference(tie.star, tie.a, tie.b, tie.shift or not stars[tie.star].turns) for tie in clash.rows}
         found = {d for d in found if (stars[d.star].real if d.real else stars[d.star].shift) is not None}
         if not found:
             raise self._contradiction(clash)
-        return frozenset(found)
+        return Cut(frozenset(found))
 
     def _contradiction(self, clash: Clash) -> ContradictionError:
         ranges = [self.system.unknowns[u].subject for u in clash.unknowns]
-        tensors = [self.piece.stars[label.star].tensor for label in clash.weights if isinstance(label, Tie)]
+        tensors = [self.piece.stars[tie.star].tensor for tie in _ties(clash)]
         return ContradictionError(ranges, tensors)
 
     def _partitions(self, elimination: Elimination) -> tuple[Partition, ...]:
@@ -186,27 +239,41 @@ class Examiner:
         return True
 
 
+def _ties(clash: Clash) -> list[Tie]:
+    """The ties that take part in a contradiction."""
+    return [label for label in clash.labels if isinstance(label, Tie)]
+
+
 Pair = tuple[int, int, Number]
 """Two ends `a < b` of a star whose equality takes part in a contradiction with a weight."""
 
 
-def _held_together(pairs: Sequence[Pair]) -> list[Pair]:
-    """The fewest pairs that hold together the ends whose weights do not cancel, given a forest of pairs."""
-    groups: list[set[int]] = []
-    net: dict[int, Number] = {}
-    for a, b, weight in pairs:
-        net[a] = net.get(a, 0) - weight
-        net[b] = net.get(b, 0) + weight
-        joined = [group for group in groups if a in group or b in group]
-        groups = [group for group in groups if group not in joined] + [{a, b}.union(*joined)]
+def _held_together(
+    total: Mapping[Any, Number], shift: bool | None, more: Iterable[tuple[int, Pair]] = ()
+) -> list[tuple[int, Pair]]:
+    """The fewest pairs, each with its star, that hold together the ends whose weights in a sum do not cancel.
+
+    Args:
+        total: the sum; other rows than ties are passed over.
+        shift: whether to look at ties up to integers or at the others; at both if None.
+        more: pairs to look at too.
+    """
+    groups: list[set[tuple[int, int]]] = []
+    net: dict[tuple[int, int], Number] = {}
+    taken = [(t.star, (t.a, t.b, w)) for t, w in total.items() if isinstance(t, Tie) and shift in (None, t.shift)]
+    for star, (a, b, weight) in [*taken, *more]:
+        net[star, a] = net.get((star, a), 0) - weight
+        net[star, b] = net.get((star, b), 0) + weight
+        joined = [group for group in groups if (star, a) in group or (star, b) in group]
+        groups = [group for group in groups if group not in joined] + [{(star, a), (star, b)}.union(*joined)]
     found = []
     for group in groups:
         ends = sorted(end for end in group if abs(float(net[end])) > 1e-9)
-        found += [(ends[0], end, net[end]) for end in ends[1:]]
+        found += [(star, (ends[0][1], end, net[star, end])) for star, end in ends[1:]]
     return found
 
 
-def _not_mended_by_integers(left: Row, pairs: Mapping[int, Sequence[Pair]]) -> list[tuple[int, Pair]]:
+def _not_mended_by_integers(left: Row, candidates: Sequence[tuple[int, Pair]]) -> list[tuple[int, Pair]]:
     """Pairs of a contradiction that may differ by integers, all at once, and the contradiction stays.
 
     The equations add up to `left = 0`, plus for each pair its weight times the integer by which its ends differ.
@@ -219,9 +286,8 @@ def _not_mended_by_integers(left: Row, pairs: Mapping[int, Sequence[Pair]]) -> l
         step = common_divisor([*fixed, *(weight for _, (_, _, weight) in some)])
         return odd or (bool(known) if not step else ratio(known, step).denominator != 1)
 
-    candidates = [(star, pair) for star, found in pairs.items() for pair in found]
     if stays(candidates):
-        return candidates
+        return list(candidates)
     chosen: list[tuple[int, Pair]] = []
     for candidate in candidates:
         if stays([*chosen, candidate]):

@@ -23,8 +23,18 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
-from hwsim.datapath.planner.stars import Difference, Partition, cheapest_partition, together
+from hwsim.datapath.planner.stars import Cut, Difference, Partition, cheapest_partition, together
 from hwsim.datapath.planner.system import Star
+
+
+@dataclass(frozen=True)
+class _Covering:
+    """A solution of the program: whether it is one, a bound, the cost of each star, and what holds, how much."""
+
+    solved: bool
+    bound: float
+    costs: dict[int, float]
+    holds: dict[Difference, float]
 
 
 @dataclass
@@ -41,31 +51,35 @@ class Cover:
     cuts: dict[frozenset[Difference], int] = field(default_factory=dict)
     joint: dict[frozenset[Difference], float] = field(default_factory=dict)
 
-    def add(self, cut: frozenset[Difference], demand: int = 1) -> bool:
+    def add(self, cut: Cut) -> bool:
         """Add a cut; whether it asks for more than before."""
-        if self.cuts.get(cut, 0) >= demand:
+        if self.cuts.get(cut.differences, 0) >= cut.demand:
             return False
-        self.cuts[cut] = demand
+        self.cuts[cut.differences] = cut.demand
         return True
 
-    def solve(self, seconds: float = math.inf) -> tuple[float, list[Partition] | None]:
-        """The cheapest choice of copies and a lower bound on its cost, which is that cost if time suffices."""
-        choice = [together(star) for star in self.stars]
-        if not self.cuts:
-            return 0.0, choice
+    def relaxed(self) -> dict[Difference, float]:
+        """How much each difference holds if it may do so partly, at least cost."""
+        return self._covering(whole=False).holds
+
+    def solve(self, gap: float = 0.0, seconds: float = math.inf) -> tuple[float, list[Partition] | None]:
+        """A choice of copies, the cheapest one to within a relative gap, and a lower bound on the cost of any.
+
+        No choice if time does not suffice.
+        """
         while True:
-            bound, modelled, holds = self._covering(seconds)
-            if holds is None:
-                return bound, None
+            choice = [together(star) for star in self.stars]
+            covering = self._covering(gap, seconds)
+            if not covering.solved:
+                return covering.bound, None
             wrong = False
-            for number, pairs in _by_star(self._needed(holds)).items():
+            for number, pairs in _by_star(self._needed(covering.holds)).items():
                 total, choice[number] = cheapest_partition(self.stars[number], pairs)
-                if total > modelled[number] * (1 + 1e-9) and frozenset(pairs) not in self.joint:
+                if total > covering.costs[number] * (1 + 1e-9) and frozenset(pairs) not in self.joint:
                     self.joint[frozenset(pairs)] = total
                     wrong = True
             if not wrong:
-                return bound, choice
-            choice = [together(star) for star in self.stars]
+                return covering.bound, choice
 
     def _needed(self, holds: Collection[Difference]) -> set[Difference]:
         """Differences of a solution without those that no cut needs."""
@@ -79,8 +93,8 @@ class Cover:
                     slack[cut] -= 1
         return needed
 
-    def _covering(self, seconds: float) -> tuple[float, dict[int, float], set[Difference] | None]:
-        """Solve the program as it stands: bound, cost by star, and the differences that hold."""
+    def _covering(self, gap: float = 0.0, seconds: float = math.inf, whole: bool = True) -> _Covering:
+        """Solve the program as it stands."""
         differences = sorted({difference for cut in self.cuts for difference in cut})
         concerned = sorted({difference.star for difference in differences})
         x = {difference: n for n, difference in enumerate(differences)}
@@ -107,26 +121,30 @@ class Cover:
             demand([(x[difference], 1) for difference in cut], number)
         for pairs, total in self.joint.items():
             star = next(iter(pairs)).star
-            top = max(costs[star]) / unit
+            copy = max(costs[star]) / unit
             terms = [(u[star] + part, objective[u[star] + part]) for part in range(3)]
-            demand([*terms, *((x[pair], -top) for pair in pairs)], total / unit - top * len(pairs))
+            demand([*terms, *((x[pair], -copy) for pair in pairs)], total / unit - copy * len(pairs))
         rows, columns, values = (np.array(part) for part in zip(*entries, strict=True))
         matrix = coo_array((values.astype(float), (rows, columns)), shape=(len(least), size))
-        binary = np.ones(size)
+        binary = np.full(size, int(whole))
         binary[len(x) + 2 :: 3] = 0
-        options = {"mip_rel_gap": 0.0} | ({"time_limit": seconds} if math.isfinite(seconds) else {})
+        top = np.ones(size)
+        top[len(x) + 2 :: 3] = np.inf
+        options = {"mip_rel_gap": gap} | ({"time_limit": seconds} if math.isfinite(seconds) else {})
         solved = milp(
             objective,
             integrality=binary,
-            bounds=Bounds(0, np.where(binary, 1, np.inf)),
+            bounds=Bounds(0, top),
             constraints=LinearConstraint(matrix, np.array(least), np.inf),
             options=options,
         )
         bound = (0.0 if solved.mip_dual_bound is None else float(solved.mip_dual_bound)) * unit
         if solved.x is None or solved.status != 0:
-            return bound, {}, None
+            return _Covering(False, bound, {}, {})
         modelled = {star: float(objective[c : c + 3] @ solved.x[c : c + 3]) * unit for star, c in u.items()}
-        return bound, modelled, {difference for difference, column in x.items() if solved.x[column] > 0.5}
+        least_held = 0.5 if whole else 1e-9
+        holds = {d: float(solved.x[column]) for d, column in x.items() if solved.x[column] > least_held}
+        return _Covering(True, bound, modelled, holds)
 
 
 def _costs(star: Star) -> tuple[float, float]:

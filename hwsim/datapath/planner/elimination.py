@@ -11,14 +11,40 @@ From exact to numerical:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Any
 
-from hwsim.datapath.planner.exact import Echelon, Row
+from hwsim.datapath.planner.exact import Echelon, Number, Row
 from hwsim.datapath.planner.integers import integers_fit
-from hwsim.datapath.planner.intervals import Bounded, Clash
+from hwsim.datapath.planner.intervals import TOLERANCE, Bounded, Clash, Interval
 from hwsim.datapath.planner.system import Piece, System
+
+
+@dataclass(frozen=True)
+class _Offset:
+    """An unknown that is `slope * real + known` and any integer, and its interval."""
+
+    symbol: int
+    interval: Interval
+    slope: Number
+    known: float
+
+    @property
+    def start(self) -> float:
+        """The least `slope * real` that is possible, plus any integer."""
+        return self.interval.low - self.known
+
+    def holds(self, real: float) -> bool:
+        """Whether the interval is possible with this `slope * real`."""
+        low, high = self.interval.low - self.known - real, self.interval.high - self.known - real
+        return math.ceil(low - TOLERANCE) <= high + TOLERANCE
+
+    def meets(self, other: _Offset) -> bool:
+        """Whether both intervals are possible together."""
+        return self.slope != other.slope or self.holds(other.start) or other.holds(self.start)
 
 
 @dataclass
@@ -59,13 +85,60 @@ class Elimination:
         else:
             left, used = self.exact.reduce(row)
             if self.exact.contradicts(left):
-                return Clash({**self.exact.combination(used), label: -1}, left, ())
+                return Clash([{**self.exact.combination(used), label: -1}], left, ())
             clash = None if only_integer else self.bounded.add(label, row)
             if clash is None:
                 self.exact.insert(label, left, used)
         if clash is None:
             self.rows[label] = row
         return clash
+
+    def integer_clashes(self) -> tuple[list[Clash], bool]:
+        """Contradictions of integers with the intervals of one or two unknowns, and whether there may be others.
+
+        Shifts lead anywhere by integers: of an unknown that equations without shifts leave open, it only counts where
+        it lies between two integers. That is known, or known but for one real unknown, or not of this simple kind.
+        """
+        clashes: list[Clash] = []
+        groups: dict[int | None, list[_Offset]] = {}
+        others = self.bounded.wide
+        for symbol in self.piece.unknowns if self.exact is not self.bounded else ():
+            interval = self.bounded.left_to(symbol)
+            if symbol in self.bounded.pivots or math.isinf(interval.low) or math.isinf(interval.high):
+                continue
+            form, _ = self.exact.reduce({symbol: 1})
+            real = {s: c for s, c in form.items() if s >= 0 and s not in self.exact.integers}
+            if len(real) > 1 or any(c.denominator != 1 for s, c in form.items() if s in self.exact.integers):
+                others = True
+                continue
+            key, slope = next(iter(real.items()), (None, 1))
+            groups.setdefault(key, []).append(_Offset(symbol, interval, slope, self.system.base.float_of(form)))
+        for key, group in groups.items():
+            if key is None:
+                clashes += (self._integer_clash(offset) for offset in group if not offset.holds(0.0))
+            elif len(group) > 1 and not any(all(o.holds(start.start) for o in group) for start in group):
+                pairs = [(one, other) for one, other in combinations(group, 2) if not one.meets(other)]
+                clashes += (self._integer_clash(*pair) for pair in pairs)
+                others = others or not pairs
+            others = others or len({offset.slope for offset in group}) > 1
+        return clashes, others
+
+    def _integer_clash(self, *offsets: _Offset) -> Clash:
+        """The contradiction of one interval with the integers, or of two with one another and the integers."""
+        sums: list[Mapping[Any, Number]] = []
+        modulo: dict[Any, Number] = {}
+        for offset, sign in zip(offsets, (1, -1), strict=False):
+            ends = list(dict.fromkeys((offset.interval.low_of, offset.interval.high_of)))
+            anchor = ends[0]
+            if self.bounded.reduce({anchor: 1})[0].get(offset.symbol) == 1:
+                sums += self.bounded.clash(ends).sums if len(ends) > 1 else []
+            else:
+                anchor = offset.symbol
+                sums += [self.bounded.combination(self.bounded.reduce({end: 1})[1]) for end in ends]
+            for label, weight in self.exact.combination(self.exact.reduce({anchor: 1})[1]).items():
+                modulo[label] = modulo.get(label, 0) + sign * weight
+        unknowns = tuple(end for offset in offsets for end in (offset.interval.low_of, offset.interval.high_of))
+        return Clash(sums, None, tuple(dict.fromkeys(unknowns)), {label: w for label, w in modulo.items() if w})
 
     def possible(self) -> bool:
         """Whether there is no contradiction that `add` cannot see."""

@@ -8,7 +8,7 @@ and the system is possible if none of these is empty. Rows with more unknowns ar
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
@@ -37,16 +37,23 @@ class Clash(NamedTuple):
     """A contradiction.
 
     Attributes:
-        weights: labels of the rows that take part, with their multiples.
-        left: what the sum of these multiples leaves, if it contradicts by itself.
+        sums: labels of the rows that take part, with multiples such that all unknowns but a few cancel in each sum.
+        left: what the only sum leaves, if it contradicts by itself.
         unknowns: those whose intervals take part.
-        sums: whether the multiples are such that unknowns cancel in the sum; otherwise they mean nothing.
+        modulo: one more sum whose rows take part only up to integers.
+        rows: labels of more rows that take part.
     """
 
-    weights: dict[Any, Number]
+    sums: Sequence[Mapping[Any, Number]]
     left: Row | None
     unknowns: tuple[int, ...]
-    sums: bool = True
+    modulo: Mapping[Any, Number] = {}
+    rows: tuple[Any, ...] = ()
+
+    @property
+    def labels(self) -> list[Any]:
+        """Labels of all rows that take part."""
+        return list(dict.fromkeys([*(label for total in (*self.sums, self.modulo) for label in total), *self.rows]))
 
 
 @dataclass
@@ -73,7 +80,7 @@ class Bounded(Echelon):
         if self.contradicts(left):
             weights = self.combination(used)
             weights[label] = -1
-            return Clash(weights, left, ())
+            return Clash([weights], left, ())
         pivot = self.insert(label, left, used)
         if pivot is None:
             return None
@@ -82,7 +89,7 @@ class Bounded(Echelon):
         if len(others) > 1:
             self.wide = True
             return None
-        mine, known = self._interval(pivot), self.system.base.float_of(solved)
+        mine, known = self.left_to(pivot), self.system.base.float_of(solved)
         if not others:
             interval = mine._replace(low=mine.low + known, high=mine.high + known)  # must hold zero
             if interval.low > TOLERANCE or interval.high < -TOLERANCE:
@@ -93,7 +100,7 @@ class Bounded(Echelon):
         other = others[0]
         slope = -float(solved[other])  # pivot = slope * other - known
         ends = sorted([((mine.low + known) / slope, mine.low_of), ((mine.high + known) / slope, mine.high_of)])
-        theirs = self._interval(other)
+        theirs = self.left_to(other)
         low, low_of = max((ends[0], (theirs.low, theirs.low_of)), key=lambda end: end[0])
         high, high_of = min((ends[1], (theirs.high, theirs.high_of)), key=lambda end: end[0])
         if low > high + TOLERANCE:
@@ -103,7 +110,8 @@ class Bounded(Echelon):
         self.narrowed[other] = Interval(low, high, low_of, high_of)
         return None
 
-    def _interval(self, symbol: int) -> Interval:
+    def left_to(self, symbol: int) -> Interval:
+        """What is left to an unknown that is not a pivot."""
         own = self.system.unknowns[symbol]
         return self.narrowed.get(symbol) or Interval(own.low, own.high, symbol, symbol)
 
@@ -128,7 +136,7 @@ class Bounded(Echelon):
             for label, weight in self.combination(used).items():
                 total[label] = total.get(label, 0) + factor * weight
         negligible = 0 if weights is None else 1e-9
-        return Clash({label: w for label, w in total.items() if abs(w) > negligible}, None, symbols)
+        return Clash([{label: w for label, w in total.items() if abs(w) > negligible}], None, symbols)
 
     def wide_clash(self, unknowns: Iterable[int]) -> Clash | None:
         """The contradiction that a linear program finds in a system of wide rows, if there is one.
@@ -165,7 +173,7 @@ class Bounded(Echelon):
             if len(inside) > 1:
                 return -math.inf, math.inf
             ((other, slope),) = inside.items()
-            theirs = self._interval(other)
+            theirs = self.left_to(other)
             low, high = sorted((slope * theirs.low + known, slope * theirs.high + known))
             return low, high
         columns, matrix, limits, _ = program

@@ -75,7 +75,7 @@ def _reason(problem: Problem, system: System, clash: Clash) -> Reason:
     """What a contradiction is about: a range, or the last operation that asks for a scale."""
     if clash.unknowns:
         return Reason("range", system.unknowns[max(clash.unknowns)].subject)
-    nodes = sorted({system.nodes[label] for label in clash.weights if isinstance(label, int)})
+    nodes = sorted({system.nodes[label] for label in clash.labels if isinstance(label, int)})
     forcing = [n for n in nodes if problem.nodes[n].effect in _FORCING] or nodes
     node = problem.nodes[forcing[-1]]
     return Reason(node.effect, node.name)

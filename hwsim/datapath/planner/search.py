@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hwsim.datapath.planner.conflicts import Examiner
+from hwsim.datapath.planner.conflicts import Examined, Examiner
 from hwsim.datapath.planner.cover import Cover
-from hwsim.datapath.planner.stars import Partition, cost, together
+from hwsim.datapath.planner.stars import Partition, together
+
+FIRST_GAP = 0.02
+"""How far from the least cost a covering may be, as long as contradictions are found in it."""
 
 
 @dataclass(frozen=True)
@@ -33,23 +35,40 @@ def cheapest_choice(examiner: Examiner, deadline: float = math.inf) -> Choice:
     """The choice of least cost, or the best one found by the deadline (of `time.monotonic`).
 
     Raises:
-        Contradiction: if no choice is possible.
+        ContradictionError: if no choice is possible.
     """
-    stars = examiner.piece.stars
-    cover = Cover(stars)
-    wanted: Sequence[Partition] = [together(star) for star in stars]
-    best, least, bound = None, math.inf, 0.0
-    while True:
-        examined = examiner.examine(wanted)
-        total = sum(cost(star, part) for star, part in zip(stars, examined.partitions, strict=True))
-        if best is None or total < least:
-            best, least = examined.partitions, total
-        news = [cover.add(cut) for cut in examined.cuts]
-        assert not news or any(news), "the covering problem already knows every contradiction of its solution"
-        if not examined.cuts or bound >= least * (1 - 1e-9) or time.monotonic() > deadline:
-            return Choice(best, least, min(bound, least))
-        found, choice = cover.solve(max(deadline - time.monotonic(), 0.1))
+    cover = Cover(examiner.piece.stars)
+    best = examiner.examine(examiner.ties([together(star) for star in cover.stars]))
+    cuts, bound, gap = best.cuts, 0.0, FIRST_GAP if best.cuts else 0.0
+    while (cuts or gap) and bound < best.cost * (1 - 1e-9) and time.monotonic() < deadline:
+        if cuts:
+            news = [cover.add(cut) for cut in cuts]
+            assert any(news), "the covering problem already knows every contradiction of its solution"
+            best = min(best, *_tighten(examiner, cover), key=lambda examined: examined.cost)
+        else:
+            gap = 0.0
+        found, choice = cover.solve(gap, max(deadline - time.monotonic(), 0.1))
         bound = max(bound, found)
         if choice is None:
-            return Choice(best, least, min(bound, least))
-        wanted = choice
+            break
+        examined = examiner.examine(examiner.ties(choice))
+        cuts = examined.cuts
+        best = min(best, examined, key=lambda examined: examined.cost)
+    proven = best.cost if not cuts and not gap else min(bound, best.cost)
+    return Choice(best.partitions, best.cost, proven)
+
+
+def _tighten(examiner: Examiner, cover: Cover) -> list[Examined]:
+    """Add cuts that the linear relaxation of the covering problem violates, until none is found.
+
+    Returns the possible choices met on the way.
+    """
+    found = []
+    while True:
+        holds = cover.relaxed()
+        found.append(examiner.examine(examiner.fractional_ties(holds)))
+        cuts = found[-1].cuts
+        violated = [cut for cut in cuts if sum(holds.get(d, 0.0) for d in cut.differences) < cut.demand - 1e-6]
+        news = [cover.add(cut) for cut in violated]
+        if not any(news):
+            return found

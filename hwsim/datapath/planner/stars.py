@@ -26,6 +26,13 @@ class Difference(NamedTuple):
     real: bool
 
 
+class Cut(NamedTuple):
+    """Differences of which at least `demand` must hold."""
+
+    differences: frozenset[Difference]
+    demand: int = 1
+
+
 Partition = tuple[tuple[int, int], ...]
 """For each end of a star its class and its block; blocks are numbered through all classes."""
 
