@@ -1,18 +1,28 @@
 """The fault mechanisms of each technology, and those of none (`generic`).
 
-The module `hwsim.memory.mechanisms.<technology>` has a function `build(technology)`: a mapping from the names that a
-table lists under `mechanisms` to mechanisms with the table's constants.
+Each technology's module has a function `build(technology)`: a mapping from the names that a table lists under
+`mechanisms` to mechanisms with the table's constants. A name may stand for several that differ in what they strike.
 """
 
 from __future__ import annotations
 
-from importlib import import_module, util
+from importlib import import_module
 
 from hwsim.errors import HwsimError, unknown
-from hwsim.memory.constants import Technology, technologies, technology
+from hwsim.memory.constants import Technology, technology
 from hwsim.memory.mechanism import Mechanism
 
 __all__ = ["mechanisms_of"]
+
+_MODULES = {
+    "sram": "sram",
+    "dram": "dram",
+    "stt_mram": "stt_mram",
+    "nand_tlc": "nand",
+    "nand_3d": "nand",
+    "pcm": "pcm",
+    "reram": "reram",
+}
 
 
 def mechanisms_of(source: Technology) -> tuple[Mechanism, ...]:
@@ -22,23 +32,24 @@ def mechanisms_of(source: Technology) -> tuple[Mechanism, ...]:
     """
     if not source.mechanisms:
         return ()
-    built = import_module(f"{__name__}.{_family(source)}").build(source)
+    built = import_module(f"{__name__}.{_MODULES[_family(source)]}").build(source)
+    found: list[Mechanism] = []
     for name in source.mechanisms:
         if name not in built:
             raise unknown(f"mechanism of {source.name}", name, built)
-    return tuple(built[name] for name in source.mechanisms)
+        found += [built[name]] if isinstance(built[name], Mechanism) else built[name]
+    return tuple(found)
 
 
 def _family(source: Technology) -> str:
     """The technology whose constants a table has: its own name, or that of the table it is based on."""
-    known = [name for name in technologies() if "/" not in name and util.find_spec(f"{__name__}.{name}")]
     named = source.name.partition("/")[0]
-    if named in known:
+    if named in _MODULES:
         return named
-    for name in known:
+    for name in _MODULES:
         if set(technology(name).constants) <= set(source.constants):
             return name
     raise HwsimError(
-        f"No mechanisms are known for the constants of {source.name!r}: base the table on one of {', '.join(known)}, "
-        "or give the device a list of mechanisms."
+        f"No mechanisms are known for the constants of {source.name!r}: base the table on one of "
+        f"{', '.join(_MODULES)}, or give the device a list of mechanisms."
     )
