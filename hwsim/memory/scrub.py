@@ -13,6 +13,7 @@ it takes the conditions to repeat.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -109,8 +110,7 @@ def scrub(
             visits.append(_changes(effects, collected, spans))
         else:
             visits.append(effects.key)  # a version is an interval there
-    last = np.flatnonzero(recurs)
-    visits += [last * intervals, last * intervals + intervals - 1]
+    visits.append(np.flatnonzero(recurs) * intervals)
     if spans.rewritten.any():
         visits.append(words.searchsorted(target.codeword) * intervals + int(spans.rewritten.argmax()))
 
@@ -181,14 +181,15 @@ def _sets(mechanism: Mechanism, spans: Spans, ask: Ask) -> tuple[list[Upsets], I
     One that ages fails a growing set: where it is the same at two times it is the same in between.
     """
     sets: list[Upsets] = []
+    known: dict[bytes, int] = {}
     version = np.full(len(spans), -1, np.int64)
 
     def number(index: int) -> int:
         """The version of an interval, asked for once."""
         if version[index] < 0:
             new = mechanism.upsets(ask(mechanism, index))
-            same = (at for at, one in enumerate(sets) if _equal(one, new))
-            version[index] = next(same, len(sets))
+            digest = hashlib.blake2b(new.cell.tobytes() + new.becomes.tobytes(), digest_size=16).digest()
+            version[index] = known.setdefault(digest, len(sets))
             if version[index] == len(sets):
                 sets.append(new)
         return int(version[index])
@@ -207,10 +208,6 @@ def _sets(mechanism: Mechanism, spans: Spans, ask: Ask) -> tuple[list[Upsets], I
                 middle = (low + high) // 2
                 parts += [(low, middle), (middle, high)]
     return sets, version
-
-
-def _equal(one: Upsets, other: Upsets) -> bool:
-    return np.array_equal(one.cell, other.cell) and np.array_equal(one.becomes, other.becomes)
 
 
 def _place(image: Written, collected: _Collected) -> tuple[Codewords, Intervals, NDArray[np.uint8], Intervals]:

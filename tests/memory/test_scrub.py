@@ -38,7 +38,12 @@ class WriteErrors(RandomEvents):
     stage = "write"
     keeps_old = True
 
+    def __init__(self, rare: bool = False) -> None:
+        self.rare = rare
+
     def rates(self, situation: Situation) -> Rates:
+        if self.rare:
+            return Rates(0.0003, 0.0002)
         return Rates(0.2, 0.1) if situation.at_write.temperature_c < 50 else Rates(0.05, 0.02)
 
 
@@ -73,8 +78,11 @@ class WearOut(Mechanism):
     traits = Traits("preferred value", "permanent", "cell", "device life", "nothing")
     stage = "stuck"
 
+    def __init__(self, rate_s: float = 1e-8) -> None:
+        self.rate_s = rate_s
+
     def upsets(self, situation: Situation) -> Upsets:
-        return situation.weak(-np.expm1(-situation.life.duration_s * 1e-8), becomes=FORCE_1)
+        return situation.weak(-np.expm1(-situation.life.duration_s * self.rate_s), becomes=FORCE_1)
 
 
 class NeverWritten(Mechanism):
@@ -140,6 +148,29 @@ def test_many_scrubs_at_once_equal_event_by_event(name: str, ecc: str) -> None:
             dense.scrub()
     assert dense.interval == 60
     check_equal(device, dense)
+
+
+@pytest.mark.parametrize("ecc", ["none", "secded", "parity_zero", "bch_dec"])
+@pytest.mark.parametrize("seed", range(8))
+def test_long_stretches_between_upsets_may_be_passed_over(seed: int, ecc: str) -> None:
+    # 400 scrubs of 32 numbers, the last one in the cold; few events; conditions that repeat every second or fourth
+    # scrub; cells that leak in the heat, that are never written, and that wear out one by one.
+    mechanisms: list[Mechanism] = [WriteErrors(rare=True), Heat(1e-10), Leaky(), WearOut(2e-9), NeverWritten()]
+    if seed >= 4:  # nothing but ageing: two cells of a word fail together from some day on, in the heat only
+        mechanisms = [Leaky(), WearOut(1e-9)]
+    device, dense, _ = both(mechanisms, ecc, seed, words=32)
+    every, scrubs = (6 * HOUR, 402) if seed % 2 else (12 * HOUR, 401)
+    day = (Phase(12 * HOUR, Condition(25)), Phase(12 * HOUR, Condition(85)))
+    device.advance(Mission(day, scrubs * every + HOUR, scrub_every_s=every))
+    for index in range(scrubs + 1):
+        condition = day[int(index * every // (12 * HOUR)) % 2].condition
+        dense.advance(every if index < scrubs else HOUR, condition)
+        if index < scrubs:
+            dense.scrub()
+    check_equal(device, dense)
+    for flips, cells in ((device.locked_in, dense.target), (device._old.flips, dense.old)):
+        wrong = np.sort(dense.cell[(cells != dense.image).reshape(-1)])
+        assert device._image.placement.set_cells(flips.codeword, flips.masks).tolist() == wrong.tolist()
 
 
 @settings(max_examples=25, deadline=None)
