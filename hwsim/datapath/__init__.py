@@ -8,7 +8,7 @@ from hwsim.datapath.accelerator import Accelerator
 from hwsim.datapath.counts import COUNTERS, Counts
 from hwsim.datapath.divisions import division_table
 from hwsim.datapath.plan import RESULT, WAYS, Plan, Rescaling, place_divisions
-from hwsim.datapath.planned import Planned, plan_divisions
+from hwsim.datapath.planned import Planned, PlanOptions, first_overflow, plan_divisions
 from hwsim.datapath.run import Run
 
 __all__ = [
@@ -18,10 +18,12 @@ __all__ = [
     "Accelerator",
     "Counts",
     "Plan",
+    "PlanOptions",
     "Planned",
     "Rescaling",
     "Run",
     "division_table",
+    "first_overflow",
     "place_divisions",
     "plan_divisions",
 ]

@@ -1,6 +1,7 @@
 """The accelerator: executes a network on words read from memory, and counts what it does.
 
-The arithmetic is FP32, accumulated in the order that torch chooses.
+The arithmetic is FP32, accumulated in the order that torch chooses; what an operation puts out may be rounded to a
+narrower format.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from hwsim.datapath.arithmetic import count_nonfinite, divide, multiply, ratio, times
+from hwsim.datapath.arithmetic import divide, multiply, ratio, times
 from hwsim.datapath.counts import Counts, LayerCounts
 from hwsim.datapath.plan import RESULT, Plan, Rescaling, place_divisions
 from hwsim.datapath.port import ReadPort
 from hwsim.datapath.run import Run
+from hwsim.datapath.tensor_format import TensorFormats
 from hwsim.errors import HwsimError, unknown
 from hwsim.hardening import Constants, Guards, Hardened
 from hwsim.network import Affine, Call, Linear, Network, Operation, Ref, Scale, rule_of
@@ -52,6 +54,8 @@ class Accelerator:
             in the last bit.
         bias_multiplier: whether the bias addition has a multiplier, which `absorbed` and `planned` then use.
         calibration: images that show `planned` how large each tensor gets; noise if None.
+        activations: number format of the tensors between operations.
+        accumulators: number format in which the MAC array puts its sums out, before a bias or a division.
 
     Raises:
         HwsimError: if the network cannot be run exactly in this way (see `place_divisions`), or a guard does not fit.
@@ -67,6 +71,8 @@ class Accelerator:
         divider: str = "exact",
         bias_multiplier: bool = True,
         calibration: Tensor | None = None,
+        activations: str = "fp32",
+        accumulators: str = "fp32",
     ) -> None:
         if batch < 1:
             raise HwsimError(f"Datapath batch {batch} is not positive: at least one image needs a read of the weights.")
@@ -76,9 +82,11 @@ class Accelerator:
             raise HwsimError("The stored words belong to another network: harden the one that is to run.")
         self.network = network
         self.hardened = hardened
+        formats = TensorFormats.of(activations, accumulators)
         if isinstance(divide, str):
-            divide = place_divisions(network, hardened, divide, bias_multiplier, divider, calibration)
+            divide = place_divisions(network, hardened, divide, bias_multiplier, divider, calibration, formats)
         self.plan = divide
+        self._formats = formats
         self.batch = batch
         self.divider = divider
         self._port = ReadPort(network, hardened, self.plan, Guards(guards), divider)
@@ -103,14 +111,14 @@ class Accelerator:
             shape = ", ".join(map(str, expected))
             raise HwsimError(f"Images of shape {tuple(images.shape)} do not fit the network, which takes (N, {shape}).")
         chunk = chunk or min(max(2**21 // math.prod(images.shape[1:]), 8), 250)
-        counts = Counts()
+        counts = Counts(_label(op) for op in self.network.operations)  # in order of execution
         logits = []
         with self._port.reading(faults, counts):
             for start in range(0, len(images), chunk):
                 part = images[start : start + chunk]
                 self._count_reads(start, start + len(part), counts)
                 logits.append(self._execute(part, counts))
-        return Run(torch.cat(logits), counts)
+        return Run(torch.cat(logits), counts.counted())
 
     @torch.inference_mode()
     def peaks(self, images: Tensor) -> dict[str, float]:
@@ -154,11 +162,24 @@ class Accelerator:
     # -- values and their rescaled copies -------------------------------------------------------------------------
 
     def _produce(self, name: str, value: Any, values: Values, counts: Counts) -> None:
-        """Keep a value, and the copies of it that are rescaled for some readers."""
+        """Keep a value, in its number format, and the copies of it that are rescaled for some readers."""
+        if isinstance(value, Tensor) and value.is_floating_point():
+            value = self._held(name, value, counts)
         values[name] = value
         for rescaling in self.plan.rescalings_of(name):
             source = self._where(name, rescaling.made_from) if rescaling.made_from else name
             values[self._where(name, rescaling.readers[0])] = self._rescaled(rescaling, values[source], counts)
+
+    def _held(self, name: str, y: Tensor, counts: Counts) -> Tensor:
+        op = self._sources.get(name)
+        fmt = self._formats.of_value(self.network, op, rescaled=bool(self.plan.rescalings_of(name)))
+        rounded = fmt.rounded(y)
+        arithmetic = (
+            isinstance(op, Linear) or (isinstance(op, Affine) and not self._is_inside(op)) or _adds_or_multiplies(op)
+        )
+        if op is not None and (arithmetic or not fmt.is_fp32):
+            counts.layer(_label(op)).nonfinite += fmt.overflowed(y, rounded)
+        return rounded
 
     def _where(self, value: str, reader: str) -> str:
         """The name under which a reader finds a value."""
@@ -174,10 +195,12 @@ class Accelerator:
         result = divide(y, rescaling.divisor, axis, self.divider, in_place=alone)
         if rescaling.reason == "join":
             layer.alignments += y.numel()
-            layer.nonfinite += count_nonfinite(result)
         else:
             self._count_division(layer, y.numel(), _is_power_of_two(rescaling.divisor))
-        return result
+        fmt = self._formats.of_value(self.network, source, rescaled=False)
+        rounded = fmt.rounded(result)
+        layer.nonfinite += fmt.overflowed(result, rounded) if rescaling.reason == "join" or not fmt.is_fp32 else 0
+        return rounded
 
     def _charged(self, rescaling: Rescaling) -> str:
         """The layer that a rescaling is counted for: the one whose constant goes, or the one that wants it gone."""
@@ -223,7 +246,6 @@ class Accelerator:
             y = op.target(values[source], weight, bias, *op.options)
             layer = counts.layer(_label(op))
             layer.macs += count_macs(op, weight, y)
-            layer.nonfinite += count_nonfinite(y)
             return y
 
         return step
@@ -237,7 +259,14 @@ class Accelerator:
         affine = self.network.sole_affine_after(op)
         if affine is None or op.target == ATEN.linear.default or self._multiplier(affine) is not None:
             return None
+        if not self._formats.accumulators.is_fp32:
+            return None
         return None if self.plan.rescaling(op.name, affine.name) else affine
+
+    def _is_inside(self, op: Affine) -> bool:
+        """Whether the convolution in front has added this bias already."""
+        source = self._sources.get(op.input.name)
+        return isinstance(source, Linear) and self._bias_inside(source) is op
 
     def _addend(self, op: Affine) -> Tensor | None:
         """What a multiply-add adds: its addend at the scale of its result."""
@@ -256,9 +285,8 @@ class Accelerator:
         return multiplier if change is None else multiply(multiplier, change)
 
     def _affine(self, op: Affine) -> Step:
-        source = self._sources.get(op.input.name)
         where = self._where(op.input.name, op.name)
-        inside = isinstance(source, Linear) and self._bias_inside(source) is op
+        inside = self._is_inside(op)
         overwrite = self._may_overwrite(op.input, op.name)
         addend, multiplier = self._addend(op), self._multiplier(op)
         divides = op.multiplier is None and multiplier is not None
@@ -282,7 +310,6 @@ class Accelerator:
                 y = times(y, multiplier, op.channel_axis, out=y)
             if addend is not None:
                 y.add_(channels(addend, op.channel_axis, y.dim()))
-            layer.nonfinite += count_nonfinite(y)
             return y
 
         return step
@@ -312,7 +339,6 @@ class Accelerator:
                 layer = counts.layer(_label(op))
                 layer.additions += y.numel() if adds else 0
                 layer.multiplications += y.numel() if multiplies else 0
-                layer.nonfinite += count_nonfinite(y)
             return y
 
         return step
@@ -337,6 +363,10 @@ class Accelerator:
             layer.reciprocal_multiplications += n
         else:
             layer.divisions += n
+
+
+def _adds_or_multiplies(op: Operation | None) -> bool:
+    return isinstance(op, Call) and (op.target in _ADDITIONS or op.target in _MULTIPLICATIONS)
 
 
 def _label(op: Operation) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 
 COUNTERS = {
@@ -15,7 +15,7 @@ COUNTERS = {
     "reciprocal_multiplications": "multiplications by the reciprocal of a scaling constant",
     "shifts": "divisions by a power of two: shifts or exponent subtractions",
     "alignments": "elements rescaled so that the inputs of a sum or concatenation have one scale",
-    "nonfinite": "NaN or infinite values that the layer put out",
+    "nonfinite": "NaN or infinite values that the layer put out; in fixed point, values that saturated",
 }
 """Every counter and its meaning; the unit is operations (or words, or values)."""
 
@@ -46,8 +46,8 @@ class LayerCounts:
 class Counts(Mapping[str, LayerCounts]):
     """The counts of one run: layer name -> `LayerCounts`, in order of execution, and their `total`."""
 
-    def __init__(self) -> None:
-        self._layers: dict[str, LayerCounts] = {}
+    def __init__(self, layers: Iterable[str] = ()) -> None:
+        self._layers = {name: LayerCounts() for name in layers}
 
     def layer(self, name: str) -> LayerCounts:
         """The counters of a layer, made at first use, to be incremented."""
@@ -61,6 +61,12 @@ class Counts(Mapping[str, LayerCounts]):
 
     def __len__(self) -> int:
         return len(self._layers)
+
+    def counted(self) -> Counts:
+        """Without the layers of which nothing was counted."""
+        kept = Counts()
+        kept._layers = {name: layer for name, layer in self._layers.items() if layer != LayerCounts()}
+        return kept
 
     @property
     def total(self) -> LayerCounts:

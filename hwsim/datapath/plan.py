@@ -13,6 +13,7 @@ from functools import cached_property
 
 from torch import Tensor
 
+from hwsim.datapath.tensor_format import TensorFormats
 from hwsim.errors import HwsimError, unknown
 from hwsim.hardening import Constants, Hardened
 from hwsim.network import Affine, Call, Linear, Network, rule_of
@@ -113,6 +114,7 @@ def place_divisions(
     bias_multiplier: bool = True,
     divider: str = "exact",
     calibration: Tensor | None = None,
+    formats: TensorFormats | None = None,
 ) -> Plan:
     """The plan for one way of dividing.
 
@@ -123,6 +125,7 @@ def place_divisions(
         bias_multiplier: whether the bias addition has a multiplier that `absorbed` and `planned` may use.
         divider: what `planned` counts on: "exact" division, or multiplication by the reciprocal.
         calibration: images that show `planned` how large each tensor gets; noise if None.
+        formats: number formats whose range `planned` must not leave; FP32 if None.
 
     Raises:
         HwsimError: where the result could not be exact: scaled weights that are never divided, constants per
@@ -136,9 +139,13 @@ def place_divisions(
     if way == "per_weight":
         return Plan(way, divide_words=True)
     if way == "planned":
-        from hwsim.datapath.planned import plan_divisions  # executes the network, and so imports this module
+        from hwsim.datapath.planned import (  # executes the network, and so imports this module
+            PlanOptions,
+            plan_divisions,
+        )
 
-        return plan_divisions(network, hardened, calibration, divider=divider, bias_multiplier=bias_multiplier).plan
+        options = PlanOptions(divider=divider, bias_multiplier=bias_multiplier)
+        return plan_divisions(network, hardened, calibration, options, formats).plan
     if way == "logits":
         return _carried_to_logits(network, hardened, scaled)
     return _divided_layer_by_layer(network, hardened, scaled, way, bias_multiplier)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
@@ -13,18 +13,44 @@ from torch import Tensor
 
 from hwsim.datapath import planner
 from hwsim.datapath.plan import RESULT, Plan, Rescaling
+from hwsim.datapath.tensor_format import TensorFormat, TensorFormats
 from hwsim.errors import HwsimError
 from hwsim.hardening import Hardened
 from hwsim.network import Affine, Call, Linear, Network, Operation, Ref, Scale, rule_of
 
-LARGEST_LOG2, SMALLEST_NORMAL_LOG2 = 128.0, -126.0
-"""Range of the FP32 tensors that the datapath computes (IEEE 754)."""
 
-HEADROOM_BITS = 2.0
-"""The largest value seen in calibration may grow by this many bits, by faults or by other images."""
+@dataclass(frozen=True)
+class PlanOptions:
+    """What a plan may cost and how careful it is.
 
-PRECISION_BITS = 24.0
-"""Values as much below the largest one as an FP32 significand reaches must not underflow."""
+    Attributes:
+        prices: price of a rescaling for one element, by kind: "shift", "reciprocal", "division".
+        divider: whether a datapath that cannot shift divides ("exact"), or multiplies by the "reciprocal".
+        bias_multiplier: whether the bias addition has a multiplier that may be used.
+        headroom_bits: the largest value seen in calibration may grow by this many bits, by faults or other images.
+        precision_bits: values that are smaller than the largest one by up to this many bits must not underflow; None
+            takes the format's significand in floating point, and 6 bits in fixed point.
+        time_limit_s: when to stop proving that no plan is cheaper.
+    """
+
+    prices: Mapping[str, float] = field(default_factory=lambda: planner.COUNT)
+    divider: str = "exact"
+    bias_multiplier: bool = True
+    headroom_bits: float = 2.0
+    precision_bits: float | None = None
+    time_limit_s: float = 10.0
+
+    def range_of(self, fmt: TensorFormat, peak: float) -> tuple[float, float]:
+        """The potentials, in log2, at which a tensor with this largest magnitude fits a format.
+
+        Scale one is always among them if the tensor as it is fits: margins are for what scaling adds.
+        """
+        precision = self.precision_bits
+        if precision is None:
+            precision = fmt.fraction_bits + 1.0 if fmt.words.is_floating else 6.0
+        height = math.log2(peak)
+        low, high = fmt.smallest_log2 + precision - height, fmt.largest_log2 - self.headroom_bits - height
+        return (min(low, 0.0), max(high, 0.0)) if height <= fmt.largest_log2 else (low, high)
 
 
 @dataclass(frozen=True)
@@ -47,21 +73,17 @@ def plan_divisions(
     network: Network,
     hardened: Hardened,
     calibration: Tensor | None = None,
-    prices: Mapping[str, float] = planner.COUNT,
-    divider: str = "exact",
-    bias_multiplier: bool = True,
-    time_limit_s: float = 10.0,
+    options: PlanOptions | None = None,
+    formats: TensorFormats | None = None,
 ) -> Planned:
-    """The exact set of rescalings of least cost, with every tensor inside the range of FP32.
+    """The exact set of rescalings of least cost, with every tensor inside the range of its format.
 
     Args:
         network: the network to run.
         hardened: its stored words, with one scaling constant for each layer.
         calibration: images, (N, C, H, W), that show how large each tensor gets; noise if None.
-        prices: price of a rescaling for one element, by kind: "shift", "reciprocal", "division".
-        divider: whether a datapath that cannot shift divides, or multiplies by the reciprocal.
-        bias_multiplier: whether the bias addition has a multiplier that may be used.
-        time_limit_s: when to stop proving that no plan is cheaper.
+        options: prices, and how careful the plan is.
+        formats: number formats of the datapath; FP32 if None.
 
     Raises:
         HwsimError: if constants are per channel, a price is missing, or no plan keeps all tensors in range.
@@ -72,28 +94,44 @@ def plan_divisions(
             f"The planner needs one constant for each layer, but {channelled[0]} has one for each channel: use "
             "granularity = 'layer' or another way of dividing."
         )
-    ranges = _ranges(network, calibration_images(network) if calibration is None else calibration)
-    nodes = tuple(_nodes(network, hardened, ranges, bias_multiplier))
-    real: Literal["division", "reciprocal"] = "division" if divider == "exact" else "reciprocal"
-    solution = planner.plan(planner.Problem(nodes, prices, real), time_limit_s)
+    options, formats = options or PlanOptions(), formats or TensorFormats.of()
+    ranges = {}
+    for name, peak in true_peaks(network, calibration).items():
+        if peak > 0 and math.isfinite(peak):
+            op = next((op for op in network.operations if op.name == name), None)
+            ranges[name] = options.range_of(formats.of_value(network, op, rescaled=False), peak)
+    nodes = tuple(_nodes(network, hardened, ranges, options.bias_multiplier))
+    real: Literal["division", "reciprocal"] = "division" if options.divider == "exact" else "reciprocal"
+    solution = planner.plan(planner.Problem(nodes, options.prices, real), options.time_limit_s)
     return Planned(_executable(solution, {op.name: op for op in network.operations}), solution)
 
 
-def _ranges(network: Network, images: Tensor) -> dict[str, tuple[float, float]]:
-    """For each value, the potentials at which it neither overflows nor loses its smaller elements to underflow."""
+def true_peaks(network: Network, calibration: Tensor | None = None) -> dict[str, float]:
+    """The largest true magnitude of every value of the network, over some images."""
     from hwsim.datapath.accelerator import Accelerator
     from hwsim.hardening import harden
 
-    peaks = Accelerator(network, harden(network, "fp32")).peaks(images)
-    ranges = {}
-    for name, peak in peaks.items():
-        if peak > 0 and math.isfinite(peak):
-            height = math.log2(peak)
-            ranges[name] = (
-                SMALLEST_NORMAL_LOG2 + PRECISION_BITS - height,
-                LARGEST_LOG2 - HEADROOM_BITS - height,
-            )
-    return ranges
+    images = calibration_images(network) if calibration is None else calibration
+    return Accelerator(network, harden(network, "fp32")).peaks(images)
+
+
+def first_overflow(
+    network: Network, plan: Plan, calibration: Tensor | None = None, formats: TensorFormats | None = None
+) -> str | None:
+    """The first value that a plan drives out of the range of its format, predicted from the true magnitudes.
+
+    Returns:
+        Its name, or None if all stay in range.
+    """
+    formats = formats or TensorFormats.of()
+    peaks = true_peaks(network, calibration)
+    for op in network.operations:
+        scale = plan.produced(op.name)
+        if op.name in peaks and isinstance(scale, Scale) and peaks[op.name] > 0:
+            fmt = formats.of_value(network, op, rescaled=bool(plan.rescalings_of(op.name)))
+            if scale.log2 + math.log2(peaks[op.name]) > fmt.largest_log2:
+                return op.name
+    return None
 
 
 def _nodes(

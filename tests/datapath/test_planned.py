@@ -10,7 +10,8 @@ from torch import nn
 from torch.nn import functional
 
 from hwsim import Accelerator, HwsimError, Scaling, capture, harden
-from hwsim.datapath import WAYS, plan_divisions
+from hwsim.datapath import WAYS, PlanOptions, first_overflow, place_divisions, plan_divisions
+from hwsim.datapath.tensor_format import TensorFormat, TensorFormats
 from tests.datapath.networks import Fire, Residual, captured
 
 IMAGES = torch.randn(6, 3, 12, 12, generator=torch.Generator().manual_seed(3))
@@ -102,7 +103,7 @@ def test_powers_of_two_are_shifts_and_change_no_bit_where_nothing_rounds_differe
 def test_the_run_counts_what_the_solution_costs(case, power_of_two, bias_multiplier):
     _, network = case
     stored = harden(network, "fp32", Scaling(power_of_two=power_of_two))
-    planned = plan_divisions(network, stored, IMAGES, bias_multiplier=bias_multiplier)
+    planned = plan_divisions(network, stored, IMAGES, PlanOptions(bias_multiplier=bias_multiplier))
     total = Accelerator(network, stored, planned.plan, bias_multiplier=bias_multiplier).run(IMAGES).counts.total
     done = total.divisions + total.reciprocal_multiplications + total.shifts + total.alignments
     assert done == planned.solution.cost * len(IMAGES)
@@ -143,10 +144,10 @@ def test_scales_stay_exact_where_they_must_be_equal(case):
 def test_prices_decide_the_kind():
     _, network = captured(Fire)
     stored = harden(network, "fp32", Scaling())
-    dear = plan_divisions(network, stored, IMAGES, {"shift": 1, "reciprocal": 1000, "division": 1})
+    dear = plan_divisions(network, stored, IMAGES, PlanOptions({"shift": 1, "reciprocal": 1000, "division": 1}))
     assert not any(copy.kind == "reciprocal" for copy in dear.solution.copies)
     with pytest.raises(HwsimError, match="no price for 'division'"):
-        plan_divisions(network, stored, IMAGES, {"shift": 1, "reciprocal": 1})
+        plan_divisions(network, stored, IMAGES, PlanOptions({"shift": 1, "reciprocal": 1}))
 
 
 def test_constants_per_channel_are_refused_with_the_reason():
@@ -186,3 +187,53 @@ class TestRange:
             assert peak <= float(np.finfo(np.float32).max) / 4 * 1.001
             scale = plan.produced(name)
             assert peak == pytest.approx(true[name] * float(scale), rel=1e-4)
+
+    @pytest.mark.parametrize("activations", ["fp16", "bf16", "fp32", "fp8_e5m2", "q7.8"])
+    @pytest.mark.parametrize("kind", [Residual, Fire])
+    def test_the_overflow_of_logits_happens_where_it_is_predicted(self, kind, activations):
+        _, network = captured(kind)
+        stored = harden(network, "fp32", Scaling(target=2.0**6))
+        formats = TensorFormats.of(activations)
+        plan = place_divisions(network, stored, "logits")
+        predicted = first_overflow(network, plan, IMAGES, formats)
+        run = Accelerator(network, stored, plan, activations=activations).run(IMAGES)
+        first = next(iter(run.nonfinite), None)
+        labels = {op.name: op.layer or op.name for op in network.operations}
+        assert first == (None if predicted is None else labels[predicted])
+        assert (predicted is None) == (activations in ("fp32", "bf16"))
+
+    @pytest.mark.parametrize("activations", ["fp16", "bf16"])
+    def test_a_plan_for_narrow_activations_does_not_overflow(self, case, activations):
+        module, network = case
+        stored = harden(network, "fp32", Scaling(target=2.0**6))
+        run = Accelerator(network, stored, "planned", calibration=IMAGES, activations=activations).run(IMAGES)
+        assert not run.nonfinite
+        with torch.inference_mode():
+            expected = module(IMAGES)
+        error = (run.logits - expected).abs().max() / expected.abs().max()
+        assert error < (0.02 if activations == "fp16" else 0.1)
+
+    def test_a_tensor_that_fits_at_no_scale_is_named(self):
+        _, network = captured(Fire)
+        stored = harden(network, "fp32", Scaling())
+        with pytest.raises(HwsimError, match="'x'"):
+            plan_divisions(network, stored, IMAGES * 1e7, formats=TensorFormats.of("fp16"))
+
+
+class TestTensorFormats:
+    VALUES = (
+        torch.randn(4, 3, 5, 5, generator=torch.Generator().manual_seed(1)).contiguous(
+            memory_format=torch.channels_last
+        )
+        * 300
+    )
+
+    @pytest.mark.parametrize("name", ["fp32", "fp16", "bf16", "fp8_e5m2", "fp8_e4m3", "q7.8", "int8"])
+    def test_rounding_is_that_of_the_words(self, name):
+        fmt = TensorFormat.of(name)
+        rounded = fmt.rounded(self.VALUES)
+        expected = fmt.words.decode(fmt.words.encode(self.VALUES.numpy()))
+        np.testing.assert_array_equal(rounded.numpy(), expected)
+        assert rounded.is_contiguous(memory_format=torch.channels_last)
+        outside = np.abs(self.VALUES.numpy().astype(np.float64)) > fmt.words.largest + abs(fmt.words.largest) * 0.07
+        assert fmt.overflowed(self.VALUES, rounded) >= outside.sum()
