@@ -6,8 +6,25 @@ Which cells are weak is in `hwsim.memory.weak_cells`, for mechanisms other than 
 from __future__ import annotations
 
 from hwsim.memory.bit_flips import BitFlips
+from hwsim.memory.device import Device
 from hwsim.memory.faults import Faults
 from hwsim.memory.memory import Layout, Memory, Region
+from hwsim.memory.mission import Condition, Exposure, Mission, Phase
 from hwsim.memory.random import Key, rng
+from hwsim.memory.readout import Readout
 
-__all__ = ["BitFlips", "Faults", "Key", "Layout", "Memory", "Region", "rng"]
+__all__ = [
+    "BitFlips",
+    "Condition",
+    "Device",
+    "Exposure",
+    "Faults",
+    "Key",
+    "Layout",
+    "Memory",
+    "Mission",
+    "Phase",
+    "Readout",
+    "Region",
+    "rng",
+]
