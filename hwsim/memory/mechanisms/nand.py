@@ -67,12 +67,11 @@ class _Errors:
     law: Law
     to_one: float
     earlier_cycles: int
+    _nothing: ClassVar[tuple[float, ...]] = (0.0,)  # seconds or reads
 
     def __post_init__(self) -> None:
         within("to_one", self.to_one, 0, 1, "a share of the errors")
         self.law(self.earlier_cycles, *self._nothing)  # refuses constants without a meaning
-
-    _nothing: ClassVar[tuple[float, ...]] = (0.0,)  # seconds or reads
 
     @property
     def direction(self) -> Direction:
