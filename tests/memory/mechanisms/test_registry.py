@@ -1,0 +1,64 @@
+"""Tables name mechanisms, and every one of them can be built and acts on a device."""
+
+from __future__ import annotations
+
+import pytest
+
+from hwsim.errors import HwsimError
+from hwsim.memory.constants import technologies, technology
+from hwsim.memory.device import Device
+from hwsim.memory.mechanism import check_mechanism
+from hwsim.memory.mechanisms import mechanisms_of
+from hwsim.memory.mission import Condition, Mission, Phase
+from tests.memory.mechanisms.on_device import DAY, HOUR, YEAR, cells_of, image
+
+
+@pytest.mark.parametrize("name", technologies())
+def test_every_technology_lives_written_scrubbed_and_read(name: str) -> None:
+    device = Device(name, ecc="secded", seed=1)
+    assert device.mechanisms
+    assert len({one.name for one in device.mechanisms}) == len(device.mechanisms)
+    for one in device.mechanisms:
+        check_mechanism(one)
+    device.write(image(5000, None))
+    device.advance(Mission((Phase(12 * HOUR), Phase(12 * HOUR, Condition(85))), 30 * DAY, scrub_every_s=DAY))
+    readout = device.read()
+    assert readout.outcome.codewords == 625
+    assert readout.changed.keys() == {one.name for one in device.mechanisms}
+
+
+@pytest.mark.parametrize("name", [name for name in technologies() if not name.startswith("nand")])
+@pytest.mark.parametrize("ecc", ["none", "secded"])
+def test_a_life_with_scrubs_at_once_is_the_life_scrub_by_scrub(name: str, ecc: str) -> None:
+    def live(step_by_step: bool) -> set[int]:
+        device = Device(name, ecc=ecc, seed=2)
+        device.write(image(3000, None))
+        hot = Condition(125, reads_per_s=10)
+        if not step_by_step:
+            device.advance(Mission.constant(hot, YEAR, scrub_every_s=YEAR / 12))
+        for month in range(12 * step_by_step):
+            device.advance(Phase(YEAR / 12, hot))
+            if month < 11:
+                device.scrub()
+        return cells_of(device)
+
+    assert live(False) == live(True)
+
+
+def test_a_table_of_ones_own_keeps_the_mechanisms_that_it_is_based_on() -> None:
+    own = technology({"name": "mine", "based_on": "reram", "mechanisms": ["stuck"], "constants": {"stuck_low": 0.5}})
+    (one,) = mechanisms_of(own)
+    assert one.share(0) == pytest.approx(0.51)  # type: ignore[attr-defined]
+
+
+def test_a_mechanism_that_the_technology_does_not_have_is_refused_with_the_nearest() -> None:
+    with pytest.raises(HwsimError, match="Unknown mechanism of mine 'stuk': did you mean 'stuck'"):
+        Device({"name": "mine", "based_on": "reram", "mechanisms": ["stuk"]})
+    with pytest.raises(HwsimError, match="Unknown mechanism of mine 'read_disturb'"):
+        Device({"name": "mine", "based_on": "nand_3d", "mechanisms": ["read_disturb"]})
+
+
+def test_constants_of_no_known_technology_are_refused() -> None:
+    with pytest.raises(HwsimError, match="No mechanisms are known for the constants of 'mine': base the table on one"):
+        Device({"name": "mine", "title": "mine", "mechanisms": ["stuck"],
+                "constants": {"a": {"value": 1, "unit": "1", "source": "me", "trust": "assumed"}}})  # fmt: skip
