@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hwsim.errors import HwsimError
 from hwsim.memory.mechanism import Bits, Cells, Direction, Mechanism, RandomEvents, Rates, Situation, Traits, Upsets
-from hwsim.memory.physics.checks import Array, probability
+from hwsim.memory.physics.checks import Array, probability, within
 from hwsim.memory.physics.levels import gray_code
 from hwsim.memory.physics.wear import worn_out
 from hwsim.memory.technology import Technology
@@ -125,18 +125,28 @@ def _tails(errors: Array) -> tuple[Array, Array]:
     return down, up
 
 
+def stuck_levels(technology: Technology) -> tuple[StuckLevels, WornLevels]:
+    """Cells that are stuck from the start, and those that wear out, with the constants of a table."""
+    low, high = technology["stuck_low"].to("1"), technology["stuck_high"].to("1")
+    bits = bits_per_cell(technology)
+    worn = WornLevels(
+        bits,
+        low_share=low / (low + high) if low + high else 0.5,
+        endurance=technology["endurance"].to("cycles"),
+        failure=technology["endurance_failure"].to("1"),
+        shape=technology["endurance_shape"].to("1"),
+    )
+    return StuckLevels(bits, low, high), worn
+
+
 @dataclass(frozen=True, repr=False)
 class StuckLevels(Mechanism):
-    """Cells stuck at their lowest or their highest level: some from the start, more with every write.
+    """Cells that are stuck at their lowest or their highest level from the start.
 
     Attributes:
         bits: bits of a cell.
-        low: share of cells that are stuck at the lowest level from the start.
-        high: share that are stuck at the highest. Cells that wear out divide between the two as these do, evenly if
-            there are none.
-        endurance: writes after which the share
-        failure: of the cells has worn out, in a Weibull distribution of the
-        shape: `hwsim.memory.physics.wear.worn_out` has.
+        low: share of cells that are stuck at the lowest level.
+        high: share that are stuck at the highest.
 
     Raises `HwsimError` for shares above 1 together.
     """
@@ -144,42 +154,56 @@ class StuckLevels(Mechanism):
     bits: int
     low: float
     high: float
-    endurance: float
-    failure: float
-    shape: float
     name = "stuck"
-    traits = Traits("preferred value", "permanent", "cell", "cycles", "nothing")
+    traits = Traits("preferred value", "permanent", "cell", "none", "nothing")
     stage = "stuck"
 
     def __post_init__(self) -> None:
         if probability("stuck_low", self.low) + probability("stuck_high", self.high) > 1:
             raise HwsimError(f"stuck_low and stuck_high are {self.low + self.high:g} together: give at most 1.")
-        self.share(0)
-
-    @classmethod
-    def of(cls, technology: Technology) -> StuckLevels:
-        """With the constants of a table."""
-        return cls(
-            bits_per_cell(technology),
-            low=technology["stuck_low"].to("1"),
-            high=technology["stuck_high"].to("1"),
-            endurance=technology["endurance"].to("cycles"),
-            failure=technology["endurance_failure"].to("1"),
-            shape=technology["endurance_shape"].to("1"),
-        )
-
-    def share(self, cycles: float) -> float:
-        """Share of cells that are stuck after a number of writes."""
-        new = self.low + self.high
-        worn = float(worn_out(cycles, endurance=self.endurance, failure=self.failure, shape=self.shape))
-        return min(new + (1 - new) * worn, 1.0)
 
     def upsets(self, situation: Situation) -> Upsets:
-        cells = -(-situation.cells // self.bits)
-        cell = weak_cells(situation.key.child("stuck"), cells, self.share(situation.cycles))
-        low = self.low / (self.low + self.high) if self.low + self.high else 0.5
-        level = np.where(situation.uniform(cell, "low") < low, 0, (1 << self.bits) - 1)
-        return Upsets.by_value(addresses(cell, self.bits).reshape(-1), bits_of(level, self.bits).reshape(-1))
+        both = self.low + self.high
+        return _stuck(situation, self.bits, both, self.low / both if both else 0.0)
+
+
+@dataclass(frozen=True, repr=False)
+class WornLevels(Mechanism):
+    """Cells that were written so often that they stick at their lowest or their highest level.
+
+    Attributes:
+        bits: bits of a cell.
+        low_share: share of these that stick at the lowest level.
+        endurance: writes after which the share
+        failure: of the cells has worn out, in a Weibull distribution of the
+        shape: `hwsim.memory.physics.wear.worn_out` has.
+    """
+
+    bits: int
+    low_share: float
+    endurance: float
+    failure: float
+    shape: float
+    name = "worn"
+    traits = Traits("preferred value", "permanent", "cell", "cycles", "nothing")
+    stage = "stuck"
+
+    def __post_init__(self) -> None:
+        within("low_share", self.low_share, 0, 1, "a share of the worn cells")
+        self.share(0)
+
+    def share(self, cycles: float) -> float:
+        """Share of cells that have worn out after a number of writes."""
+        return float(worn_out(cycles, endurance=self.endurance, failure=self.failure, shape=self.shape))
+
+    def upsets(self, situation: Situation) -> Upsets:
+        return _stuck(situation, self.bits, self.share(situation.cycles), self.low_share)
+
+
+def _stuck(situation: Situation, bits: int, rate: float, low_share: float) -> Upsets:
+    cell = weak_cells(situation.key.child("stuck"), -(-situation.cells // bits), min(rate, 1.0))
+    level = np.where(situation.uniform(cell, "low") < low_share, 0, (1 << bits) - 1)
+    return Upsets.by_value(addresses(cell, bits).reshape(-1), bits_of(level, bits).reshape(-1))
 
 
 def addresses(cell: Cells, bits: int) -> Cells:

@@ -6,20 +6,21 @@ Programming noise and drift exponents are new at every write.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from hwsim.memory.mechanism import Mechanism, Situation
-from hwsim.memory.mechanisms.levels import StuckLevels, bits_per_cell, level_errors
+from hwsim.memory.mechanisms.levels import bits_per_cell, level_errors, stuck_levels
 from hwsim.memory.physics.checks import Array
 from hwsim.memory.physics.pcm import EXPONENT_LAW, crystallised, drift_exponent, programming_sigma, read_errors
 from hwsim.memory.technology import Technology
 
 
-def build(technology: Technology) -> dict[str, Mechanism]:
-    """The mechanisms of a phase-change memory with a table's constants."""
+def build(technology: Technology) -> dict[str, Mechanism | Sequence[Mechanism]]:
+    """The mechanisms of a phase-change memory with a table's constants; `stuck` are two, of which one is wear."""
     bits = bits_per_cell(technology)
     drift = Drift.of(technology, bits)
     crystals = Crystals(
@@ -32,7 +33,7 @@ def build(technology: Technology) -> dict[str, Mechanism]:
     return {
         "drift": level_errors("drift", bits, drift.errors),
         "crystallisation": level_errors("crystallisation", bits, crystals.errors, "0 to 1"),
-        "stuck": StuckLevels.of(technology),
+        "stuck": stuck_levels(technology),
     }
 
 

@@ -6,17 +6,18 @@ Gray code of its level. Where a cell lies within its level is new at every write
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hwsim.memory.mechanism import Mechanism, Situation
-from hwsim.memory.mechanisms.levels import StuckLevels, bits_per_cell, level_errors
+from hwsim.memory.mechanisms.levels import bits_per_cell, level_errors, stuck_levels
 from hwsim.memory.physics.checks import Array
 from hwsim.memory.physics.reram import relaxed_read_errors
 from hwsim.memory.technology import Technology, Value
 
 
-def build(technology: Technology) -> dict[str, Mechanism]:
-    """The mechanisms of a resistive memory with a table's constants."""
+def build(technology: Technology) -> dict[str, Mechanism | Sequence[Mechanism]]:
+    """The mechanisms of a resistive memory with a table's constants; `stuck` are two, of which one is wear."""
     bits = bits_per_cell(technology)
     relaxation = Relaxation(
         means=technology[f"levels_{bits}bit"].value,
@@ -27,7 +28,7 @@ def build(technology: Technology) -> dict[str, Mechanism]:
     )
     return {
         "relaxation": level_errors("relaxation", bits, relaxation.errors),
-        "stuck": StuckLevels.of(technology),
+        "stuck": stuck_levels(technology),
     }
 
 

@@ -50,10 +50,9 @@ def made(
 
 
 def mechanism(name: str, which: str, changes: Mapping[str, object] | None = None) -> Mechanism:
-    """One mechanism of a technology."""
+    """One mechanism of a technology, the first that a name stands for."""
     part = {"name": name + "_part", "based_on": name, "mechanisms": [which], "constants": changes or {}}
-    (one,) = mechanisms_of(technology(part))
-    return one
+    return mechanisms_of(technology(part))[0]
 
 
 def situation(device: Device, one: Mechanism) -> Situation:

@@ -13,7 +13,7 @@ from hwsim.memory.constants import technology
 from hwsim.memory.device import Device
 from hwsim.memory.mechanism import Mechanism, Situation
 from hwsim.memory.mechanisms import mechanisms_of
-from hwsim.memory.mechanisms.levels import StuckLevels, addresses, bits_of, level_errors
+from hwsim.memory.mechanisms.levels import StuckLevels, WornLevels, addresses, bits_of, level_errors
 from hwsim.memory.mission import Mission, Phase
 from hwsim.memory.physics.levels import bit_errors, gray_code
 from hwsim.memory.physics.wear import worn_out
@@ -130,7 +130,7 @@ def test_rewrites_at_once_give_what_rewrites_one_by_one_give() -> None:
 
 @pytest.mark.parametrize("bits", [1, 2])
 def test_stuck_cells_have_their_shares_and_levels_whatever_is_written(bits: int) -> None:
-    one = StuckLevels(bits, low=0.01, high=0.003, endurance=1e8, failure=0.5, shape=2)
+    one = StuckLevels(bits, low=0.01, high=0.003)
     made = {pattern: Device(mechanisms=[one], seed=1) for pattern in (0, 255, 0b10101010)}
     for pattern, single in made.items():
         single.write(Memory({"w": np.full(100_000, pattern, np.uint8)}, get_format("q2.5")))
@@ -148,7 +148,7 @@ def test_stuck_cells_have_their_shares_and_levels_whatever_is_written(bits: int)
 
 
 def test_cells_wear_out_as_writes_go_on_and_no_write_repairs_them() -> None:
-    one = StuckLevels(1, low=0.0, high=0.0, endurance=1e4, failure=0.1, shape=2)
+    one = WornLevels(1, low_share=0.5, endurance=1e4, failure=0.1, shape=2)
     found = []
     for cycles in (0, 999, 9999, 99_999):
         made = Device(mechanisms=[one], seed=1, cycles=cycles)
@@ -163,7 +163,7 @@ def test_cells_wear_out_as_writes_go_on_and_no_write_repairs_them() -> None:
 
 
 def test_a_larger_memory_has_the_stuck_cells_of_a_smaller_one() -> None:
-    one = StuckLevels(2, low=0.01, high=0.01, endurance=1e8, failure=0.5, shape=2)
+    one = StuckLevels(2, low=0.01, high=0.01)
     small, large = (device(one, words=words, capacity="64 KiB") for words in (4096, 40_000))
     inside = large.read().cells
     assert small.read().cells.tolist() == inside[inside < 4096 * 8].tolist()

@@ -161,7 +161,7 @@ def test_traits_are_those_of_the_contract() -> None:
         return [one.traits for one in found]
 
     until_rewritten = ("until rewritten", "cell", "since write", "write or scrub")
-    stuck = ("preferred value", "permanent", "cell", "cycles", "nothing")
+    stuck = ("preferred value", "permanent", "cell", "none", "nothing")
     assert traits() == [("both", *until_rewritten), ("0 to 1", *until_rewritten), stuck]
     assert traits(**MLC) == [("both", *until_rewritten), ("both", *until_rewritten), stuck]
 

@@ -10,10 +10,11 @@ from scipy import stats
 
 from hwsim.memory.constants import technology
 from hwsim.memory.device import Device
+from hwsim.memory.mechanisms import mechanisms_of
 from hwsim.memory.mission import Condition, Phase
 from hwsim.memory.physics import reram
 from hwsim.memory.physics.levels import bit_errors, likeliest_thresholds, symbol_error
-from tests.memory.mechanisms.on_device import DAY, YEAR, agrees, cells_of, counts, made, mechanism, situation
+from tests.memory.mechanisms.on_device import DAY, YEAR, agrees, cells_of, counts, made, situation
 
 MLC = {"bits_per_cell": 2}
 
@@ -102,8 +103,8 @@ def test_one_cell_in_ten_is_stuck_mostly_in_high_resistance() -> None:
 
 @pytest.mark.parametrize(("cycles", "published"), [(10_000, 4e-6), (1000, 4.1e-8)])
 def test_worn_cells_are_as_many_as_published_after_their_writes(cycles: int, published: float) -> None:
-    one = mechanism("reram", "stuck", {"stuck_low": 0.0, "stuck_high": 0.0})
-    assert one.share(cycles) == pytest.approx(published, rel=0.03)  # type: ignore[attr-defined]
+    worn = mechanisms_of(technology("reram"))[-1]
+    assert worn.share(cycles) == pytest.approx(published, rel=0.03)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,8 @@ def test_stuck_cells_read_as_the_closed_form_of_relaxed_and_stuck_cells() -> Non
 
 
 def test_traits_are_those_of_the_contract() -> None:
-    relaxes, stuck = (mechanism("reram", name) for name in ("relaxation", "stuck"))
+    relaxes, stuck, worn = mechanisms_of(technology("reram"))
     assert relaxes.traits == ("both", "until rewritten", "cell", "since write", "write or scrub")
-    assert stuck.traits == ("preferred value", "permanent", "cell", "cycles", "nothing")
-    assert (relaxes.stage, stuck.stage) == ("retain", "stuck")
+    assert stuck.traits == ("preferred value", "permanent", "cell", "none", "nothing")
+    assert worn.traits == ("preferred value", "permanent", "cell", "cycles", "nothing")
+    assert [one.stage for one in (relaxes, stuck, worn)] == ["retain", "stuck", "stuck"]
