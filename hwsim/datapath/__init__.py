@@ -1,14 +1,16 @@
 """The accelerator: runs a hardened network on words read from memory, dividing the scale out, and counts.
 
-`plan` decides where divisions go, from the scale algebra; `accelerator` executes the plan and counts what it does;
-`counts` holds the counters; `divisions` is the division-cost table of a network.
+`plan` decides where divisions go, from the scale algebra; `planned` and `planner` find the plan of least cost;
+`accelerator` executes a plan and counts what it does; `port` reads the words; `counts` holds the counters; `divisions` is
+the division-cost table of a network.
 """
 
 from hwsim.datapath.accelerator import Accelerator
+from hwsim.datapath.calibration import first_overflow, plan_divisions
 from hwsim.datapath.counts import COUNTERS, Counts
 from hwsim.datapath.divisions import division_table
 from hwsim.datapath.plan import RESULT, WAYS, Plan, Rescaling, place_divisions
-from hwsim.datapath.planned import Planned, PlanOptions, first_overflow, plan_divisions
+from hwsim.datapath.planned import Planned, PlanOptions
 from hwsim.datapath.run import Run
 
 __all__ = [

@@ -16,11 +16,12 @@ from torch import Tensor
 from hwsim.datapath.arithmetic import divide, multiply, ratio, times
 from hwsim.datapath.counts import Counts, LayerCounts
 from hwsim.datapath.plan import RESULT, Plan, Rescaling, place_divisions
+from hwsim.datapath.planned import PlanOptions, least_cost_plan
 from hwsim.datapath.port import ReadPort
 from hwsim.datapath.run import Run
 from hwsim.datapath.tensor_format import TensorFormats
 from hwsim.errors import HwsimError, unknown
-from hwsim.hardening import Constants, Guards, Hardened
+from hwsim.hardening import Constants, Guards, Hardened, harden
 from hwsim.network import Affine, Call, Linear, Network, Operation, Ref, Scale, rule_of
 from hwsim.network.graph import ATEN, Parameter, channels, count_macs, substitute
 
@@ -83,8 +84,11 @@ class Accelerator:
         self.network = network
         self.hardened = hardened
         formats = TensorFormats.of(activations, accumulators)
-        if isinstance(divide, str):
-            divide = place_divisions(network, hardened, divide, bias_multiplier, divider, calibration, formats)
+        if divide == "planned":
+            options = PlanOptions(divider=divider, bias_multiplier=bias_multiplier)
+            divide = least_cost_plan(network, hardened, true_peaks(network, calibration), options, formats).plan
+        elif isinstance(divide, str):
+            divide = place_divisions(network, hardened, divide, bias_multiplier)
         self.plan = divide
         self._formats = formats
         self.batch = batch
@@ -363,6 +367,16 @@ class Accelerator:
             layer.reciprocal_multiplications += n
         else:
             layer.divisions += n
+
+
+def true_peaks(network: Network, images: Tensor | None = None) -> dict[str, float]:
+    """The largest true magnitude of every value of the network, over some images.
+
+    Without images they are normal noise of unit variance, as normalised photographs have.
+    """
+    if images is None:
+        images = torch.randn(4, *network.input.shape, generator=torch.Generator().manual_seed(0))
+    return Accelerator(network, harden(network, "fp32")).peaks(images)
 
 
 def _adds_or_multiplies(op: Operation | None) -> bool:

@@ -11,9 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from torch import Tensor
-
-from hwsim.datapath.tensor_format import TensorFormats
 from hwsim.errors import HwsimError, unknown
 from hwsim.hardening import Constants, Hardened
 from hwsim.network import Affine, Call, Linear, Network, rule_of
@@ -107,29 +104,18 @@ class Plan:
         return ONE  # constants of a layer are only ever divided by themselves
 
 
-def place_divisions(
-    network: Network,
-    hardened: Hardened,
-    way: str,
-    bias_multiplier: bool = True,
-    divider: str = "exact",
-    calibration: Tensor | None = None,
-    formats: TensorFormats | None = None,
-) -> Plan:
-    """The plan for one way of dividing.
+def place_divisions(network: Network, hardened: Hardened, way: str, bias_multiplier: bool = True) -> Plan:
+    """The plan for one way of dividing that follows a fixed rule: all but `planned`.
 
     Args:
         network: the network to run.
         hardened: its stored words and their constants.
-        way: one of `WAYS`.
-        bias_multiplier: whether the bias addition has a multiplier that `absorbed` and `planned` may use.
-        divider: what `planned` counts on: "exact" division, or multiplication by the reciprocal.
-        calibration: images that show `planned` how large each tensor gets; noise if None.
-        formats: number formats whose range `planned` must not leave; FP32 if None.
+        way: one of `WAYS`, but not `planned`, which needs images: see `plan_divisions`.
+        bias_multiplier: whether the bias addition has a multiplier that `absorbed` may use.
 
     Raises:
         HwsimError: where the result could not be exact: scaled weights that are never divided, constants per
-            channel with `logits` or `planned`, stored biases with `logits`, or an operation that needs a scale of one.
+            channel or stored biases with `logits`, or an operation that needs a scale of one.
     """
     if way not in WAYS:
         raise unknown("way of dividing", way, WAYS)
@@ -139,13 +125,7 @@ def place_divisions(
     if way == "per_weight":
         return Plan(way, divide_words=True)
     if way == "planned":
-        from hwsim.datapath.planned import (  # executes the network, and so imports this module
-            PlanOptions,
-            plan_divisions,
-        )
-
-        options = PlanOptions(divider=divider, bias_multiplier=bias_multiplier)
-        return plan_divisions(network, hardened, calibration, options, formats).plan
+        raise HwsimError("A plan of least cost needs images that show how large each tensor gets: use plan_divisions.")
     if way == "logits":
         return _carried_to_logits(network, hardened, scaled)
     return _divided_layer_by_layer(network, hardened, scaled, way, bias_multiplier)

@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
-import torch
-from torch import Tensor
-
 from hwsim.datapath import planner
 from hwsim.datapath.plan import RESULT, Plan, Rescaling
 from hwsim.datapath.tensor_format import TensorFormat, TensorFormats
@@ -69,10 +66,10 @@ class Planned:
         return str(self.solution)
 
 
-def plan_divisions(
+def least_cost_plan(
     network: Network,
     hardened: Hardened,
-    calibration: Tensor | None = None,
+    peaks: Mapping[str, float],
     options: PlanOptions | None = None,
     formats: TensorFormats | None = None,
 ) -> Planned:
@@ -81,7 +78,7 @@ def plan_divisions(
     Args:
         network: the network to run.
         hardened: its stored words, with one scaling constant for each layer.
-        calibration: images, (N, C, H, W), that show how large each tensor gets; noise if None.
+        peaks: the largest true magnitude of every value, which decides what stays in range.
         options: prices, and how careful the plan is.
         formats: number formats of the datapath; FP32 if None.
 
@@ -96,7 +93,7 @@ def plan_divisions(
         )
     options, formats = options or PlanOptions(), formats or TensorFormats.of()
     ranges = {}
-    for name, peak in true_peaks(network, calibration).items():
+    for name, peak in peaks.items():
         if peak > 0 and math.isfinite(peak):
             op = next((op for op in network.operations if op.name == name), None)
             ranges[name] = options.range_of(formats.of_value(network, op, rescaled=False), peak)
@@ -106,25 +103,12 @@ def plan_divisions(
     return Planned(_executable(solution, {op.name: op for op in network.operations}), solution)
 
 
-def true_peaks(network: Network, calibration: Tensor | None = None) -> dict[str, float]:
-    """The largest true magnitude of every value of the network, over some images."""
-    from hwsim.datapath.accelerator import Accelerator
-    from hwsim.hardening import harden
-
-    images = calibration_images(network) if calibration is None else calibration
-    return Accelerator(network, harden(network, "fp32")).peaks(images)
-
-
-def first_overflow(
-    network: Network, plan: Plan, calibration: Tensor | None = None, formats: TensorFormats | None = None
-) -> str | None:
+def first_out_of_range(network: Network, plan: Plan, peaks: Mapping[str, float], formats: TensorFormats) -> str | None:
     """The first value that a plan drives out of the range of its format, predicted from the true magnitudes.
 
     Returns:
         Its name, or None if all stay in range.
     """
-    formats = formats or TensorFormats.of()
-    peaks = true_peaks(network, calibration)
     for op in network.operations:
         scale = plan.produced(op.name)
         if op.name in peaks and isinstance(scale, Scale) and peaks[op.name] > 0:
@@ -215,8 +199,3 @@ def _reader(name: str, operations: Mapping[str, Operation]) -> str:
 def _scale(potential: planner.Potential) -> Scale:
     significand, exponent = potential.significand_exponent
     return Scale(significand, exponent)
-
-
-def calibration_images(network: Network, count: int = 4) -> Tensor:
-    """Images for networks without data: normal noise of unit variance, as normalised photographs have."""
-    return torch.randn(count, *network.input.shape, generator=torch.Generator().manual_seed(0))
