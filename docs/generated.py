@@ -59,6 +59,27 @@ def bit_error_columns() -> str:
 
 
 @generated
+def lifetime_columns() -> str:
+    from hwsim.experiment import columns
+
+    return _columns(columns.LIFETIME)
+
+
+@generated
+def mechanism_columns() -> str:
+    from hwsim.experiment import columns
+
+    return _columns(columns.MECHANISMS)
+
+
+@generated
+def constant_columns() -> str:
+    from hwsim.experiment import columns
+
+    return _columns(columns.CONSTANTS)
+
+
+@generated
 def formats() -> str:
     from hwsim.words import format_names, get_format
 
@@ -248,6 +269,8 @@ def _toml(value: Any) -> str:
         return "absent"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
+    if value == {}:
+        return "none"
     if isinstance(value, tuple):
         return f"`[{', '.join(_toml(item).strip('`') for item in value)}]`"
     return f"`{value!r}`"

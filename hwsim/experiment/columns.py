@@ -44,12 +44,20 @@ def _with_intervals(name: str, meaning: str) -> tuple[Column, ...]:
     )
 
 
-ACCURACY = (
-    *_POINT,
-    *_PROTECTION,
+_AT_A_RATE = (
     Column("immune", "", "bits of every word that never flip, joined by +"),
     Column("ber", "", "bit error rate: the probability that a stored bit flips; 0 is the fault-free run"),
-    Column("fault_maps", "maps", "independent draws of the weak cells that this line averages over"),
+)
+
+_AT_A_TIME = (
+    Column("temperature_c", "degC", "temperature, where phases leave it to `mission.at`"),
+    Column("voltage_v", "V", "supply voltage, where phases leave it to `mission.voltage`; empty for the nominal one"),
+    Column("refresh_every_s", "s", "time between refreshes, the same with `mission.refresh_every`"),
+    Column("read_at_s", "s", "age at which the weights are read; empty for the run without faults"),
+)
+
+_OUTCOME = (
+    Column("fault_maps", "maps", "independent draws of the weak cells, or devices, that this line averages over"),
     Column("images", "images", "images classified under each fault map"),
     *_with_intervals("accuracy", "images whose largest logit is their label's, mean over fault maps"),
     *_with_intervals(
@@ -88,9 +96,58 @@ ACCURACY = (
         "operations",
         "divisions by a power of two (a shift or an exponent subtraction) in that pass",
     ),
+)
+
+_STORAGE = (
     Column("stored_bits", "bits", "bits of faulty memory that the stored parameters take"),
     Column("constant_bits", "bits", "bits of safe memory that the scaling constants take"),
     Column("clipped", "words", "weights that saturated when they were stored"),
+)
+
+ACCURACY = (*_POINT, *_PROTECTION, *_AT_A_RATE, *_OUTCOME, *_STORAGE)
+
+LIFETIME = (
+    *_POINT,
+    *_PROTECTION,
+    *_AT_A_TIME,
+    *_OUTCOME,
+    Column("ecc", "", "code that protects the words"),
+    Column("wrong_cells", "bits", "cells read wrong before decoding, check cells included, mean over devices"),
+    Column("raw_ber", "", "the same over all cells in use: the raw bit error rate"),
+    Column("corrected_words", "codewords", "corrected, and right, mean over devices"),
+    Column("detected_words", "codewords", "found wrong and not correctable: read as `memory.uncorrectable` says"),
+    Column("miscorrected_words", "codewords", "corrected, and wrong all the same"),
+    Column("silent_words", "codewords", "wrong, and not found out; without a code a codeword is a word"),
+    *_STORAGE,
+    Column("check_bits", "bits", "further bits of faulty memory that the code takes"),
+    Column("cells_per_bit", "", "cells for each stored bit: 1 without check bits"),
+    Column("rounded_words", "words", "words that the code stores as others, in-place codes only"),
+    Column("decode_energy_pj", "pJ", "energy of the decoder for each memory word read"),
+    Column("decode_area_um2", "um2", "area of the decoder"),
+    Column("decode_latency_ns", "ns", "time that the decoder adds to a read"),
+)
+
+MECHANISMS = (
+    *_POINT,
+    *_AT_A_TIME,
+    Column("mechanism", "", "the fault mechanism"),
+    Column(
+        "changed_cells",
+        "bits",
+        "cells that it changed since the last write or scrub, one mechanism after the other, mean over devices; one "
+        "may undo what another did, and what a scrub locked in is no change any more",
+    ),
+)
+
+CONSTANTS = (
+    Column("constant", "", "its name in the table of the technology"),
+    Column("group", "", "what it is for: `constants` of mechanisms, `geometry`, or `access`"),
+    Column("value", "", "its value in this run"),
+    Column("unit", "", "unit of the value"),
+    Column("trust", "", "`published`, `derived`, `assumed`, or `given` by the scenario"),
+    Column("source", "", "where the value comes from"),
+    Column("default", "", "the table's own value, where the scenario has another"),
+    Column("note", "", "conditions, validity, how it was derived"),
 )
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from hwsim.errors import HwsimError, unknown
 from hwsim.experiment.resolve import resolve
 from hwsim.experiment.scenario import UNUSED, UNUSED_IN_VARIANTS, Scenario
-from hwsim.experiment.settings import must, nested_model
+from hwsim.experiment.settings import keys_of, must, nested_model
 from hwsim.library import library
 
 Place = tuple[str | int, ...]
@@ -143,7 +143,8 @@ def written(place: Place) -> str:
 
 def _sentence(error: ValidationError, where: str, data: Mapping[str, Any]) -> HwsimError:
     """The first thing that is wrong, as one sentence with its place and what would be right."""
-    first = error.errors()[0]
+    # A key that is not known may well be the reason why another one is missing.
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     place = _in_file(first["loc"], data)
     key = written(place)
     cause = first.get("ctx", {}).get("error")
@@ -181,7 +182,7 @@ def _model_at(place: Iterable[str | int]) -> type[BaseModel] | None:
     model: type[BaseModel] | None = Scenario
     for part in place:
         if isinstance(part, str) and model is not None:
-            field = model.model_fields.get(part)
+            field = keys_of(model).get(part)
             model = nested_model(field) if field else None
     return model
 
@@ -189,19 +190,19 @@ def _model_at(place: Iterable[str | int]) -> type[BaseModel] | None:
 def _keys_beside(place: Place) -> list[str]:
     model = _model_at(place[:-1])
     prefix = written(place[:-1])
-    return [f"{prefix}.{name}" if prefix else name for name in (model.model_fields if model else ())]
+    return [f"{prefix}.{name}" if prefix else name for name in (keys_of(model) if model else ())]
 
 
 def _must(place: Place) -> str:
     names = [part for part in place if isinstance(part, str)]
     model = _model_at(names[:-1])
-    field = model.model_fields.get(names[-1]) if model and names else None
+    field = keys_of(model).get(names[-1]) if model and names else None
     return must(field) if field else "something else"
 
 
 def as_data(scenario: Scenario) -> dict[str, Any]:
     """A scenario as plain TOML data, without what is absent and what its study does not use."""
-    data = _plain(scenario.model_dump(exclude_none=True))
+    data = _plain(scenario.model_dump(exclude_none=True, by_alias=True))
     for table, key in UNUSED[scenario.study]:
         if key is None:
             data.pop(table, None)

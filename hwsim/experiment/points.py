@@ -1,31 +1,65 @@
 """The points that a resolved scenario runs, in the order in which they are run.
 
-formats x variants x immune bits x bit error rates; each point has `fault_maps` trials, the fault-free
-point has one. Everything that does not change the stored words changes fastest, so that each format and
-variant is prepared once.
+An accuracy study: formats x variants x immune bits x bit error rates. A lifetime study: formats x variants x what is
+swept x times to read at. Each point has `fault_maps` trials, a fault-free point has one. Everything that does not
+change the stored words changes fastest, so that each format and variant is prepared once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
+from hwsim.experiment.mission_settings import Sweep
 from hwsim.experiment.scenario import Scenario, Variant
 
 
 class Point(NamedTuple):
-    """One line of the results: `immune` names the bits that never flip, joined by "+"."""
+    """One line of the results of an accuracy study: `immune` names the bits that never flip, joined by "+"."""
 
     format: str
     variant: str
     immune: str
     ber: float
 
+    @property
+    def fault_free(self) -> bool:
+        return self.ber == 0
+
+    def without_faults(self) -> Point:
+        """The fault-free point that this one is compared with."""
+        return self._replace(ber=0.0)
+
+
+class LifePoint(NamedTuple):
+    """One line of the results of a lifetime study; without a time to read at, that of a memory without faults.
+
+    The temperature, voltage and time between refreshes are those of `Sweep`.
+    """
+
+    format: str
+    variant: str
+    temperature_c: float | None = None
+    voltage_v: float | None = None
+    refresh_every_s: float | None = None
+    read_at_s: float | None = None
+
+    @property
+    def fault_free(self) -> bool:
+        return self.read_at_s is None
+
+    def without_faults(self) -> LifePoint:
+        """The fault-free point that this one is compared with."""
+        return LifePoint(self.format, self.variant)
+
+
+AnyPoint: TypeAlias = Point | LifePoint
+
 
 class Trial(NamedTuple):
-    """One fault map at one point; `map` is its number, 0 first."""
+    """One fault map, or device, at one point; `map` is its number, 0 first."""
 
-    point: Point
+    point: AnyPoint
     map: int
 
 
@@ -41,18 +75,40 @@ def prepared(scenario: Scenario) -> Iterator[tuple[str, Variant]]:
                 yield fmt, variant
 
 
+def points_of(scenario: Scenario, fmt: str, variant: Variant) -> Iterator[AnyPoint]:
+    """The points of one format and variant, the fault-free one of a lifetime study first."""
+    if scenario.mission is None:
+        for bits in scenario.memory.immune:
+            for ber in scenario.memory.ber:
+                yield Point(fmt, variant.name, immune_label(bits), ber)
+        return
+    yield LifePoint(fmt, variant.name)
+    for sweep in scenario.mission.sweeps:
+        for read_at_s in scenario.mission.read_at_s:
+            yield LifePoint(fmt, variant.name, *sweep, read_at_s)
+
+
 def trials_of(scenario: Scenario, fmt: str, variant: Variant) -> Iterator[Trial]:
     """The trials of one format and variant."""
-    for bits in scenario.memory.immune:
-        for ber in scenario.memory.ber:
-            point = Point(fmt, variant.name, immune_label(bits), ber)
-            for number in range(maps_at(scenario, ber)):
-                yield Trial(point, number)
+    for point in points_of(scenario, fmt, variant):
+        for number in range(1 if point.fault_free else scenario.trials.fault_maps):
+            yield Trial(point, number)
 
 
 def all_trials(scenario: Scenario) -> list[Trial]:
     return [trial for fmt, variant in prepared(scenario) for trial in trials_of(scenario, fmt, variant)]
 
 
-def maps_at(scenario: Scenario, ber: float) -> int:
-    return scenario.trials.fault_maps if ber > 0 else 1
+def lives_of(scenario: Scenario, fmt: str, variant: Variant) -> Iterator[tuple[Sweep, int, tuple[Trial, ...]]]:
+    """The devices of one format and variant: what they live under, their numbers, and a trial for each read."""
+    assert scenario.mission is not None
+    for sweep in scenario.mission.sweeps:
+        points = [LifePoint(fmt, variant.name, *sweep, read_at_s) for read_at_s in scenario.mission.read_at_s]
+        for number in range(scenario.trials.fault_maps):
+            yield sweep, number, tuple(Trial(point, number) for point in points)
+
+
+def trial_of(scenario: Scenario, record: Mapping[str, Any]) -> Trial:
+    """The trial that a line of the trial log is of."""
+    kind: type[Point] | type[LifePoint] = Point if scenario.mission is None else LifePoint
+    return Trial(kind(**{name: record[name] for name in kind._fields}), record["map"])

@@ -69,17 +69,25 @@ class Results:
 
     def __str__(self) -> str:
         points = f"{len(self.rows)} points of {self.scenario.name!r} in {self.folder}"
-        if self.scenario.study != "accuracy":
+        if self.scenario.study == "bit_errors":
             return points
-        lines = [
-            points,
-            f"{'format':<9}{'variant':<28}{'immune':<14}{'BER':>9}{'accuracy':>10}{'agreement':>11}",
-        ]
+        places = PLACES if self.scenario.study == "lifetime" else ("immune", "ber")
+        heads = "".join(f"{'BER' if name == 'ber' else name:>17}" for name in places)
+        lines = [points, f"{'format':<9}{'variant':<28}{heads}{'accuracy':>10}{'agreement':>11}"]
         for row in self.rows:
+            where = "".join(f"{_short(row[name]):>17}" for name in places)
             lines.append(
-                f"{row['format']:<9}{row['variant']:<28}{row['immune'] or '-':<14}{row['ber']:>9.2g}"
+                f"{row['format']:<9}{row['variant']:<28}{where}"
                 f"{100 * row['accuracy']:>9.2f}%{100 * row['agreement']:>10.2f}%"
             )
         return "\n".join(lines)
 
     __repr__ = __str__
+
+
+PLACES = ("temperature_c", "voltage_v", "refresh_every_s", "read_at_s")
+"""The columns that tell the points of a lifetime study apart, beside format and variant."""
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value or "-")

@@ -8,13 +8,14 @@ from typing import Any
 
 from hwsim.experiment.accuracy import accuracy_study
 from hwsim.experiment.bit_errors import bit_error_study
+from hwsim.experiment.lifetime import lifetime_study
 from hwsim.experiment.loading import load_scenario
 from hwsim.experiment.progress import Progress, silent
 from hwsim.experiment.results import Results
 from hwsim.experiment.scenario import Scenario
 from hwsim.experiment.store import RESULTS_JSON, ResultsFolder
 
-STUDIES = {"accuracy": accuracy_study, "bit_errors": bit_error_study}
+STUDIES = {"accuracy": accuracy_study, "bit_errors": bit_error_study, "lifetime": lifetime_study}
 
 
 def run_scenario(

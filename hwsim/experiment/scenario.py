@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from hwsim.errors import HwsimError, unknown
+from hwsim.experiment.memory_settings import DEVICE, FLIPS, Ecc, Formats, MemorySettings, Name, Positive
+from hwsim.experiment.mission_settings import MissionSettings
 from hwsim.experiment.settings import (
     REQUIRED,
     SettingRow,
@@ -22,10 +24,8 @@ from hwsim.experiment.settings import (
     setting,
     unique,
 )
-from hwsim.words import get_format
 
-Study = Literal["accuracy", "bit_errors"]
-Store = Literal["weights", "biases"]
+Study = Literal["accuracy", "bit_errors", "lifetime"]
 Granularity = Literal["layer", "channel"]
 Divide = Literal["none", "per_weight", "per_layer", "logits", "absorbed", "planned"]
 Divider = Literal["exact", "reciprocal"]
@@ -33,31 +33,18 @@ Guard = Literal["nonfinite_to_zero", "out_of_range_to_zero", "clamp", "mask_expo
 Target = float | Literal["default"]
 
 # What a study would ignore: (table, key), or (table, None) for the whole table.
+_NO_DEVICE = (("mission", None), *(("memory", key) for key in DEVICE))
+_NO_FLIPS = tuple(("memory", key) for key in FLIPS)
 UNUSED: dict[str, tuple[tuple[str, str | None], ...]] = {
-    "accuracy": (),
-    "bit_errors": (
-        ("data", None),
-        ("datapath", None),
-        ("trials", None),
-        ("memory", "ber"),
-        ("memory", "immune"),
-        ("memory", "zero_to_one"),
-        ("memory", "one_to_zero"),
-    ),
+    "accuracy": _NO_DEVICE,
+    "bit_errors": (("data", None), ("datapath", None), ("trials", None), *_NO_FLIPS, *_NO_DEVICE),
+    "lifetime": _NO_FLIPS,
 }
-UNUSED_IN_VARIANTS: dict[str, tuple[str, ...]] = {"accuracy": (), "bit_errors": ("divide", "guards")}
-
-
-def _known_format(name: str) -> str:
-    return get_format(name).name
-
-
-def _bit_sets(value: Any) -> Any:
-    """`[]`, `["a", "b"]` (one set of bits) or `[[], ["a"]]` (several sets, run one after the other)."""
-    sets = one_or_many(value)
-    if not sets or not all(isinstance(bits, list | tuple) for bits in sets):
-        sets = (sets,)
-    return tuple(tuple(bits) if isinstance(bits, list) else bits for bits in sets)
+UNUSED_IN_VARIANTS: dict[str, tuple[str, ...]] = {
+    "accuracy": ("ecc",),
+    "bit_errors": ("divide", "guards", "ecc"),
+    "lifetime": (),
+}
 
 
 def _target(value: Any) -> Target:
@@ -66,17 +53,6 @@ def _target(value: Any) -> Target:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise ValueError("not a target")
     return float(value)
-
-
-Name = Annotated[str, Field(min_length=1)]
-Positive = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(ge=0, le=1)]
-Formats = Annotated[
-    tuple[Annotated[str, AfterValidator(_known_format)], ...],
-    BeforeValidator(one_or_many),
-    Field(min_length=1),
-    AfterValidator(unique),
-]
 
 
 class NetworkSettings(Settings):
@@ -124,52 +100,6 @@ class DataSettings(Settings):
         return self
 
 
-class MemorySettings(Settings):
-    formats: Formats = setting(
-        REQUIRED, "a word format such as 'fp32' or 'q2.5', or a list of them", "how weights are stored"
-    )
-    ber: Annotated[
-        tuple[Rate, ...],
-        BeforeValidator(one_or_many),
-        Field(min_length=1),
-        AfterValidator(lambda rates: tuple(sorted({0.0, *rates}))),
-    ] = setting(
-        (0.0,),
-        "a bit error rate, a number from 0 to 1 without a unit, or a list of them",
-        "probability that a stored bit flips; 0 (fault-free) is always run as well",
-    )
-    store: Annotated[tuple[Store, ...], BeforeValidator(one_or_many), Field(min_length=1), AfterValidator(unique)] = (
-        setting(
-            ("weights",),
-            "'weights', 'biases', or a list of both",
-            "which parameters lie in the faulty memory; the others lie in a safe one",
-        )
-    )
-    immune: Annotated[tuple[tuple[str, ...], ...], BeforeValidator(_bit_sets), AfterValidator(unique)] = setting(
-        ((),),
-        "a list of bits such as ['exponent_msb'], or a list of such lists",
-        "bits of every word that never flip; a list of lists is swept",
-    )
-    zero_to_one: Rate = setting(1.0, "a number from 0 to 1", "a stored 0 flips with this times the bit error rate")
-    one_to_zero: Rate = setting(1.0, "a number from 0 to 1", "a stored 1 flips with this times the bit error rate")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_format(cls, data: Any) -> Any:
-        if isinstance(data, dict) and "format" in data:
-            if "formats" in data:
-                raise ValueError("give either `format` or `formats`, not both")
-            data = {"formats" if key == "format" else key: value for key, value in data.items()}
-        return data
-
-    @model_validator(mode="after")
-    def _bits_exist(self) -> MemorySettings:
-        for name in self.formats:
-            for selector in {selector for bits in self.immune for selector in bits}:
-                get_format(name).bit_mask(selector)
-        return self
-
-
 class DatapathSettings(Settings):
     batch: Positive = setting(1, "a whole number of images, 1 or more", "images that share one read of the weights")
     divider: Divider = setting(
@@ -183,7 +113,8 @@ class TrialSettings(Settings):
     fault_maps: Positive = setting(
         10,
         "a whole number of fault maps, 1 or more",
-        "independent draws of the weak cells for each point; the fault-free point needs one run",
+        "independent draws of the weak cells for each point, devices in a lifetime study; the fault-free point needs "
+        "one run",
     )
 
 
@@ -228,6 +159,10 @@ class Variant(Settings):
         None, "formats out of `memory.formats`", "the formats to run this variant in; absent for all"
     )
 
+    ecc: Ecc | None = setting(
+        None, "a code such as 'secded'", "code that protects this variant's words; absent for `memory.ecc`"
+    )
+
     @model_validator(mode="after")
     def _division_fits(self) -> Variant:
         if self.scaling is None and self.divide not in (None, "none"):
@@ -238,8 +173,8 @@ class Variant(Settings):
 
     @property
     def is_baseline(self) -> bool:
-        """Unscaled and unguarded: what every protection is compared with."""
-        return self.scaling is None and not self.guards
+        """Unscaled, unguarded and without a code of its own: what every protection is compared with."""
+        return self.scaling is None and not self.guards and self.ecc is None
 
     @property
     def target(self) -> Target | None:
@@ -256,18 +191,27 @@ class Scenario(Settings):
     )
     study: Study = setting(
         "accuracy",
-        "'accuracy' or 'bit_errors'",
-        "accuracy over bit error rate, or the error that one flip makes at each bit position",
+        "'accuracy', 'bit_errors' or 'lifetime'",
+        "accuracy over bit error rate, the error that one flip makes at each bit position, or accuracy over the life "
+        "of a device, which it is without being said where there is a [mission]",
     )
     seed: Annotated[int, Field(ge=0)] = setting(1, "a whole number, 0 or more", "every random draw follows from it")
     network: NetworkSettings = setting(REQUIRED, "a table", "")
     data: DataSettings = setting(DataSettings(), "a table", "")
     memory: MemorySettings = setting(REQUIRED, "a table", "")
+    mission: MissionSettings | None = setting(None, "a table", "")
     datapath: DatapathSettings = setting(DatapathSettings(), "a table", "")
     trials: TrialSettings = setting(TrialSettings(), "a table", "")
     variants: Annotated[tuple[Variant, ...], BeforeValidator(one_or_many)] = setting(
         (), "a list of tables, [[variants]]", ""
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _mission_is_of_a_lifetime(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "mission" in data and "study" not in data:
+            return {**data, "study": "lifetime"}
+        return data
 
     @model_validator(mode="after")
     def _fits_together(self) -> Scenario:
@@ -280,6 +224,16 @@ class Scenario(Settings):
             raise HwsimError(f"`{given}` has no effect in a {self.study!r} study: leave it out")
         if self.study == "accuracy" and "ber" not in self.memory.model_fields_set:
             raise HwsimError("`memory.ber` is missing: give the bit error rates to run, from 0 to 1")
+        if self.study == "lifetime" and self.mission is None:
+            raise HwsimError("`mission` is missing: give at least a `profile` and the times to read at")
+        memory = self.memory
+        if self.study == "lifetime" and not (
+            memory.technology or memory.flips or memory.stuck_at or memory.clusters or memory.fault_map
+        ):
+            raise HwsimError(
+                "nothing fails in this memory: give `memory.technology`, or one of the tables `memory.flips`, "
+                "`memory.stuck_at`, `memory.clusters` and `memory.fault_map`"
+            )
         return self
 
     def _unused(self) -> str | None:

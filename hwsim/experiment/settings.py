@@ -18,9 +18,17 @@ class Settings(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def setting(default: Any, must: str, meaning: str) -> Any:
-    """A key of a scenario: its default, what its value must be (used in errors) and what it means."""
-    return Field(default, description=meaning, json_schema_extra={"must": must})
+def setting(default: Any, must: str, meaning: str, key: str | None = None) -> Any:
+    """A key of a scenario: its default, what its value must be (used in errors) and what it means.
+
+    `key` is how it is written where Python cannot have the name, as for "for".
+    """
+    return Field(default, alias=key, description=meaning, json_schema_extra={"must": must})
+
+
+def keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a model by their keys, as they are written."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def one_or_many(value: Any) -> Any:
@@ -43,7 +51,7 @@ class SettingRow(NamedTuple):
 
 def list_settings(model: type[BaseModel], prefix: str = "") -> Iterator[SettingRow]:
     """Every key of a model and of the tables in it, in order; a default of `...` means that it must be given."""
-    for name, field in model.model_fields.items():
+    for name, field in keys_of(model).items():
         inner = nested_model(field)
         if inner is None:
             yield SettingRow(

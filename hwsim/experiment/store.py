@@ -4,6 +4,7 @@
     environment.json   versions, seed, and fingerprints of the network and the images
     trials.jsonl       one finished trial a line, appended as it finishes
     results.csv, .json the tables; counts.csv the datapath's counts by layer
+    mechanisms.csv, constants.csv   of a lifetime study: what failed how, and on which constants that rests
     figures/, report.html  from the report package
 
 Equal scenarios give equal bytes in every table: nothing in them depends on time, place or what was resumed.
@@ -25,13 +26,14 @@ from typing import Any
 from hwsim.errors import HwsimError
 from hwsim.experiment.columns import Column
 from hwsim.experiment.loading import as_data, to_toml
-from hwsim.experiment.points import Point, Trial
+from hwsim.experiment.points import Trial, trial_of
 from hwsim.experiment.scenario import Scenario
 
 SCENARIO, ENVIRONMENT, TRIALS = "scenario.toml", "environment.json", "trials.jsonl"
 RESULTS, RESULTS_JSON, COUNTS = "results.csv", "results.json", "counts.csv"
+MECHANISMS, CONSTANTS = "mechanisms.csv", "constants.csv"  # of a lifetime study
 REPORT, FIGURES = "report.html", "figures"
-_OURS = (SCENARIO, ENVIRONMENT, TRIALS, RESULTS, RESULTS_JSON, COUNTS, REPORT)
+_OURS = (SCENARIO, ENVIRONMENT, TRIALS, RESULTS, RESULTS_JSON, COUNTS, MECHANISMS, CONSTANTS, REPORT)
 
 Row = Mapping[str, Any]
 Record = dict[str, Any]
@@ -151,7 +153,7 @@ class ResultsFolder:
             os.truncate(path, len(whole))
         try:
             records = [json.loads(line) for line in whole.splitlines()]
-            return {_trial(record): record for record in records}
+            return {trial_of(self.scenario, record): record for record in records}
         except (ValueError, KeyError, TypeError):
             raise HwsimError(f"{path} is damaged: start again with --fresh.") from None
 
@@ -195,11 +197,6 @@ def finished_trials(folder: Path) -> int:
         return (folder / TRIALS).read_bytes().count(b"\n")
     except OSError:
         return 0
-
-
-def _trial(record: Record) -> Trial:
-    point = Point(record["format"], record["variant"], record["immune"], record["ber"])
-    return Trial(point, record["map"])
 
 
 def _json(value: Any) -> str:

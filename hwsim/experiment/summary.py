@@ -6,30 +6,34 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from hwsim.experiment.points import Point, Trial, all_trials, prepared
+from hwsim.experiment.points import AnyPoint, Trial, all_trials, prepared
 from hwsim.experiment.scenario import Scenario, Variant
 from hwsim.experiment.statistics import interval_over_images, interval_over_maps
 
 Row = dict[str, Any]
 Record = Mapping[str, Any]
+OUTCOMES = ("corrected", "detected", "miscorrected", "silent")
 FIELDS = ("sign", "exponent", "integer", "fraction")
 
 
 def point_rows(scenario: Scenario, images: int, records: Mapping[Trial, Record]) -> list[Row]:
-    """One row for each point, in the order of the scenario; keys as in `columns.ACCURACY`."""
-    by_point: dict[Point, list[Record]] = {}
+    """One row for each point, in the order of the scenario; keys as in `columns.ACCURACY` or `LIFETIME`."""
+    by_point: dict[AnyPoint, list[Record]] = {}
     for trial in all_trials(scenario):
         by_point.setdefault(trial.point, []).append(records[trial])
     variants = {variant.name: variant for variant in scenario.variants}
     rows = []
     for point, found in by_point.items():
-        fault_free = by_point[point._replace(ber=0.0)][0]
-        row = _point_row(point, variants[point.variant], images, scenario.data.crops, found)
+        fault_free = by_point[point.without_faults()][0]
+        variant = variants[point.variant]
+        row = _point_row(point, variant, images, scenario.data.crops, found)
+        if scenario.mission is not None:
+            row |= _device_row(found, variant.ecc or scenario.memory.ecc)
         rows.append(row | fault_free["storage"])
     return rows
 
 
-def _point_row(point: Point, variant: Variant, images: int, crops: int, records: Sequence[Record]) -> Row:
+def _point_row(point: AnyPoint, variant: Variant, images: int, crops: int, records: Sequence[Record]) -> Row:
     scaling = variant.scaling
     errors = [record["logit_error"] for record in records if record["logit_error"] is not None]
     counts = [record["counts"] for record in records]
@@ -41,8 +45,7 @@ def _point_row(point: Point, variant: Variant, images: int, crops: int, records:
         "power_of_two": scaling.power_of_two if scaling else None,
         "divide": variant.divide,
         "guards": "+".join(variant.guards),
-        "immune": point.immune,
-        "ber": point.ber,
+        **{name: value for name, value in point._asdict().items() if name not in ("format", "variant")},
         "fault_maps": len(records),
         "images": images,
         **_share("accuracy", [record["correct"] for record in records], images, crops),
@@ -62,6 +65,30 @@ def _point_row(point: Point, variant: Variant, images: int, crops: int, records:
     for name in ("words_read", "divisions", "reciprocal_multiplications", "shifts"):
         row[name] = counts[0][name]
     return row
+
+
+def _device_row(records: Sequence[Record], ecc: str) -> Row:
+    """What the devices of one point gave, but for the flips that are left in the weights."""
+    reads = [record["read"] for record in records]
+    cells = reads[0]["cells"]
+    row: Row = {"ecc": ecc, "wrong_cells": fmean(read["wrong_cells"] for read in reads)}
+    row["raw_ber"] = row["wrong_cells"] / cells
+    for name in OUTCOMES:
+        row[f"{name}_words"] = fmean(read[name] for read in reads)
+    return row
+
+
+def mechanism_rows(scenario: Scenario, records: Mapping[Trial, Record]) -> list[Row]:
+    """One row for each mechanism at each point of a lifetime study; keys as in `columns.MECHANISMS`."""
+    by_point: dict[AnyPoint, list[Mapping[str, int]]] = {}
+    for trial in all_trials(scenario):
+        if not trial.point.fault_free:
+            by_point.setdefault(trial.point, []).append(records[trial]["read"]["changed"])
+    return [
+        {**point._asdict(), "mechanism": name, "changed_cells": fmean(changed[name] for changed in found)}
+        for point, found in by_point.items()
+        for name in found[0]
+    ]
 
 
 def _share(name: str, hits: Sequence[int], images: int, crops: int) -> Row:

@@ -1,4 +1,4 @@
-"""One trial: draw a fault map, run the images, write down what came out."""
+"""One trial: a fault map drawn or a device read, the images run, and what came out written down."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from hwsim.datapath import Accelerator
-from hwsim.experiment.points import Trial
+from hwsim.errors import HwsimError
+from hwsim.experiment.points import Point, Trial
 from hwsim.experiment.scenario import Scenario, Variant
 from hwsim.hardening import Hardened, Scaling, harden
 from hwsim.memory import BitFlips, Faults, Memory
@@ -55,9 +56,13 @@ class Bench:
         """The memory and the accelerator of one format and variant.
 
         Raises:
-            HwsimError: if this combination cannot be run exactly.
+            HwsimError: if this combination cannot be run exactly; it is named.
         """
-        stored = store_weights(self.network, self.scenario, fmt, variant)
+        with named(fmt, variant):
+            return self.run_on(store_weights(self.network, self.scenario, fmt, variant), variant)
+
+    def run_on(self, stored: Hardened, variant: Variant) -> Prepared:
+        """The same for words that are there already."""
         datapath = self.scenario.datapath
         assert variant.divide is not None  # a resolved variant says how it divides
         accelerator = Accelerator(
@@ -70,6 +75,15 @@ class Bench:
             calibration=self.images[:CALIBRATION_IMAGES],
         )
         return Prepared(self, stored, Memory(stored.words, stored.format), accelerator)
+
+
+@contextmanager
+def named(fmt: str, variant: Variant) -> Iterator[None]:
+    """What cannot be run is said with its name."""
+    try:
+        yield
+    except HwsimError as error:
+        raise HwsimError(f"Variant {variant.name!r} cannot be run in {fmt}: {error}") from None
 
 
 def store_weights(network: Network, scenario: Scenario, fmt: str, variant: Variant) -> Hardened:
@@ -100,6 +114,7 @@ class Prepared:
 
         So two variants under one number meet the same weak cells, and a higher rate fails a superset.
         """
+        assert isinstance(trial.point, Point)
         ber, settings = trial.point.ber, self.bench.scenario.memory
         if ber == 0:
             return None
@@ -110,10 +125,9 @@ class Prepared:
         mechanism = BitFlips((ber * settings.zero_to_one, ber * settings.one_to_zero), immune=immune)
         return mechanism.draw(self.memory, (self.bench.scenario.seed, "fault map", trial.map))
 
-    def run(self, trial: Trial) -> Record:
-        """What one trial gave, as plain values for the trial log."""
+    def run(self, faults: Faults | None) -> Record:
+        """What the images gave under some faults, as plain values for the trial log."""
         bench = self.bench
-        faults = self.faults(trial)
         run = self.accelerator.run(bench.images, faults, bench.scenario.data.batch)
         record: Record = {
             "correct": int((run.predictions == bench.labels).sum()),

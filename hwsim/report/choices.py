@@ -20,6 +20,12 @@ CHOICES: tuple[tuple[str, str], ...] = (
         "higher bit error rate fails a superset of the cells of a lower one. A map stays for all images.",
     ),
     (
+        "Devices",
+        "Device i of a lifetime study is drawn from the seed and i alone: all variants meet the same cells (check bits "
+        "make rows longer, so that a code shifts them), and a later, hotter or lower point fails what an earlier one "
+        "did and more, unless a scrub or a write repairs it. One device is read at all times; a read repairs nothing.",
+    ),
+    (
         "Invalid results",
         "An image with a NaN among its logits has no prediction: it counts as wrong, and as not agreeing with the "
         "FP32 network. The logit error is taken over the images whose logits are all finite.",

@@ -1,4 +1,4 @@
-"""The figures of an accuracy study: accuracy, or agreement, over bit error rate."""
+"""Accuracy, or agreement, over what an accuracy study or a lifetime study varies."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hwsim.experiment.points import immune_label
 from hwsim.experiment.results import Results, Row
 from hwsim.experiment.scenario import Variant
+from hwsim.report.axes import Axis, set_out
 from hwsim.report.style import BASELINE, MARKERS, PALETTE, QUIET, LineEnd, label_lines, ramp
 
 SAME = 0.004
@@ -27,7 +27,7 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of a panel: its rows in order of BER, and the names of all variants that it stands for."""
+    """One line of a panel: its rows from left to right, and the names of all variants that it stands for."""
 
     names: tuple[str, ...]
     rows: list[Row]
@@ -38,29 +38,27 @@ class Curve:
 
 
 def accuracy_figure(results: Results, measure: str = "accuracy") -> Figure:
-    """`measure` over BER, one panel for each format and set of immune bits, one line for each variant.
+    """`measure` over BER, age or what is swept, a panel for each section of the tables, a line for each variant.
 
-    Error bars are the 95 % intervals over fault maps. The fault-free point stands at the left edge. Variants
-    that differ only in their target t are coloured by t, from light to dark.
+    Error bars are the 95 % intervals over fault maps or devices. The fault-free point stands at the left edge.
+    Variants that differ only in their target t are coloured by t, from light to dark.
 
     Args:
-        results: of an accuracy study.
+        results: of an accuracy study or a lifetime study.
         measure: "accuracy" or "agreement".
     """
-    panels = [
-        (fmt, immune_label(bits)) for fmt in results.scenario.memory.formats for bits in results.scenario.memory.immune
-    ]
+    out = set_out(results)
+    panels = out.sections
     columns = min(len(panels), 2)
     lines = math.ceil(len(panels) / columns)
     figure = Figure(figsize=(columns * (PANEL_WIDTH + LABEL_WIDTH), lines * PANEL_HEIGHT + 0.5), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)  # type: ignore[union-attr, call-arg]
     axes = figure.subplots(lines, columns, squeeze=False, sharey=True)
     labels = []
-    for at, ((fmt, immune), ax) in enumerate(zip(panels, axes.flat, strict=False)):
-        rows = [row for row in results.rows if row["format"] == fmt and row["immune"] == immune]
-        labels.append((ax, _draw_panel(ax, results, rows, measure)))
-        ax.set_title(fmt + (f", {immune} immune" if immune else ""))
-        ax.set_xlabel("bit error rate")
+    for at, (section, ax) in enumerate(zip(panels, axes.flat, strict=False)):
+        labels.append((ax, _draw_panel(ax, results, section.rows(results.rows), out.axis, measure)))
+        ax.set_title(section.title)
+        ax.set_xlabel(out.axis.heading)
         if at % columns == 0:
             ax.set_ylabel(MEASURES[measure])
     for ax in list(axes.flat)[len(panels) :]:
@@ -68,8 +66,11 @@ def accuracy_figure(results: Results, measure: str = "accuracy") -> Figure:
     facts = results.facts
     maps = results.scenario.trials.fault_maps
     shown = f"{facts['network']} on {facts['data']}: {facts['images']:,} images"
-    drawn = f"{maps} fault map{'s' if maps > 1 else ''} a point"
-    bars = ", bars are 95 % intervals over maps" if maps > 1 else ""
+    one, many = ("device", "devices") if results.scenario.mission else ("fault map", "maps")
+    drawn = f"{maps} {one}{'s' if maps > 1 else ''} a point"
+    bars = f", bars are 95 % intervals over {many}" if maps > 1 else ""
+    if mission := results.scenario.mission:
+        drawn += f" read at {mission.read_at[0]}" if len(mission.read_at) == 1 else ""
     figure.suptitle(
         f"{shown}{', ' if columns > 1 else chr(10)}{drawn}{bars}",
         x=0.01,
@@ -82,16 +83,17 @@ def accuracy_figure(results: Results, measure: str = "accuracy") -> Figure:
     return figure
 
 
-def _draw_panel(ax: Axes, results: Results, rows: list[Row], measure: str) -> list[LineEnd]:
+def _draw_panel(ax: Axes, results: Results, rows: list[Row], axis: Axis, measure: str) -> list[LineEnd]:
     """Draw the curves of one panel; returns what `label_lines` needs."""
-    rates = sorted({row["ber"] for row in rows})
-    place = positions(rates)
+    rows = sorted(rows, key=lambda row: axis.places[row[axis.column]])
+    left = min(axis.places.values())
     curves = _curves(results.scenario.variants, rows, measure)
     dodge = 0.07 if len(curves) <= 7 else 0.02  # decades that neighbouring curves are moved apart
     ends = []
     for at, curve in enumerate(curves):
         shift = (at - (len(curves) - 1) / 2) * dodge
-        x = [place[row["ber"]] + (shift if row["ber"] else 0.0) for row in curve.rows]
+        places = [axis.places[row[axis.column]] for row in curve.rows]
+        x = [place + (shift if place > left else 0.0) for place in places]
         y = [row[measure] for row in curve.rows]
         style: dict[str, Any] = {"color": curve.colour, "zorder": 3 if curve.dashed else 4}
         ax.plot(
@@ -105,7 +107,7 @@ def _draw_panel(ax: Axes, results: Results, rows: list[Row], measure: str) -> li
         )
         ax.errorbar(x, y, yerr=_bars(curve.rows, measure), fmt="none", elinewidth=1.0, capsize=2.0, **style)
         ends.append(LineEnd("\n= ".join(curve.names), curve.colour, curve.marker, x[-1], y[-1]))
-    _axes(ax, results, place, measure)
+    _axes(ax, results, axis, measure)
     return ends
 
 
@@ -131,7 +133,7 @@ def _curves(variants: Sequence[Variant], rows: list[Row], measure: str) -> list[
     looks = _looks(variants)
     curves: list[Curve] = []
     for variant in variants:
-        mine = sorted((row for row in rows if row["variant"] == variant.name), key=lambda row: row["ber"])
+        mine = [row for row in rows if row["variant"] == variant.name]
         if not mine:
             continue
         colour, marker = looks[variant.name]
@@ -159,29 +161,16 @@ def _bars(rows: list[Row], measure: str) -> list[list[float]]:
     return [down, up]
 
 
-def positions(rates: Sequence[float]) -> dict[float, float]:
-    """Where each BER stands on the axis: its decimal logarithm, and 0 one decade below the least."""
-    above = [rate for rate in rates if rate > 0]
-    least = math.log10(min(above)) if above else 0.0
-    return {rate: math.log10(rate) if rate > 0 else least - 1.0 for rate in rates}
-
-
-def _axes(ax: Axes, results: Results, place: dict[float, float], measure: str) -> None:
+def _axes(ax: Axes, results: Results, axis: Axis, measure: str) -> None:
     from matplotlib.ticker import PercentFormatter
 
-    lowest, highest = min(place.values()), max(place.values())
-    decades = [
-        d
-        for d in range(math.floor(lowest), math.ceil(highest) + 1)
-        if 10.0**d >= 0.999 * min((r for r in place if r > 0), default=2.0) and d <= highest + 1e-9
-    ]
-    ax.set_xticks([place[0.0], *decades] if 0.0 in place else decades)
-    ax.set_xticklabels([*(["0"] if 0.0 in place else []), *(f"$10^{{{d}}}$" for d in decades)])
-    ax.set_xlim(lowest - 0.25, highest + 0.25)
+    ax.set_xticks([place for place, _ in axis.ticks])
+    ax.set_xticklabels([text for _, text in axis.ticks])
+    ax.set_xlim(min(axis.places.values()) - 0.25, max(axis.places.values()) + 0.25)
     ax.set_ylim(-0.02, 1.02)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    if 0.0 in place and decades:
-        _axis_break(ax, lowest + 0.5)
+    for place in axis.breaks:
+        _axis_break(ax, place)
     if measure == "accuracy":
         _level(ax, results.facts["accuracy"], "FP32, nothing stored")
         if results.facts["classes"] <= 100:
@@ -205,7 +194,7 @@ def _level(ax: Axes, y: float, text: str) -> None:
 
 
 def _axis_break(ax: Axes, x: float) -> None:
-    """Two short strokes on the axis: to the left of them the axis is not logarithmic."""
+    """Two short strokes on the axis: to the left of them the axis is not what it is right of them."""
     for offset in (-0.035, 0.035):
         ax.plot(
             [x + offset - 0.03, x + offset + 0.03],

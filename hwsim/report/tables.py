@@ -1,11 +1,11 @@
-"""What the terminal and the HTML report both show: accuracy by variant and BER, and the cost of dividing."""
+"""What the terminal and the HTML report both show: accuracy by variant along an axis, and what protection costs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hwsim.experiment.points import immune_label
 from hwsim.experiment.results import Results, Row
+from hwsim.report.axes import NO_FAULTS, Axis, duration, rate, set_out
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Section:
-    """The lines of one format and one set of immune bits: (variant, a cell for each rate)."""
+class Lines:
+    """The lines of one section: (variant, a cell for each value along the axis)."""
 
     title: str
     lines: list[tuple[str, list[Cell]]]
@@ -34,25 +34,31 @@ class Section:
 
 @dataclass(frozen=True)
 class Shares:
-    """A share (accuracy or agreement) by variant and bit error rate."""
+    """A share (accuracy or agreement) by variant and what runs along the axis."""
 
     measure: str
-    rates: list[float]
-    sections: list[Section]
+    axis: Axis
+    sections: list[Lines]
+
+    @property
+    def headings(self) -> list[str]:
+        """How the columns are called."""
+        return list(self.axis.names.values())
 
 
 def shares(results: Results, measure: str = "accuracy") -> Shares:
-    """`measure` of every point of an accuracy study, set out by format, variant and BER."""
-    memory = results.scenario.memory
+    """`measure` of every point of a study, set out as in the figures."""
+    out = set_out(results)
     sections = []
-    for fmt in memory.formats:
-        for bits in memory.immune:
-            immune = immune_label(bits)
-            rows = [row for row in results.rows if (row["format"], row["immune"]) == (fmt, immune)]
-            names = dict.fromkeys(row["variant"] for row in rows)
-            lines = [(name, [_cell(row, measure) for row in rows if row["variant"] == name]) for name in names]
-            sections.append(Section(fmt + (f", {immune} immune" if immune else ""), lines))
-    return Shares(measure, list(memory.ber), sections)
+    for section in out.sections:
+        rows = section.rows(results.rows)
+        names = dict.fromkeys(row["variant"] for row in rows)
+        lines = []
+        for name in names:
+            cells = {row[out.axis.column]: _cell(row, measure) for row in rows if row["variant"] == name}
+            lines.append((name, [cells[value] for value in out.axis.names]))
+        sections.append(Lines(section.title, lines))
+    return Shares(measure, out.axis, sections)
 
 
 def _cell(row: Row, measure: str) -> Cell:
@@ -103,14 +109,6 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
 
 
-def rate(ber: float) -> str:
-    """A bit error rate as people write it: 0, 1e-5, 2.5e-4."""
-    if ber == 0:
-        return "0"
-    significand, exponent = f"{ber:.6e}".split("e")
-    return f"{float(significand):g}e{int(exponent)}"
-
-
 def notes(results: Results) -> list[str]:
     """What a reader must know to read the tables right: images without a result, and overflows without a fault."""
     found = []
@@ -118,13 +116,45 @@ def notes(results: Results) -> list[str]:
     if worst["invalid"] > 0:
         found.append(
             f"Images with NaN among their logits count as wrong: up to {100 * worst['invalid']:.1f} % of them "
-            f"({worst['format']}, {worst['variant']}, BER {rate(worst['ber'])})."
+            f"({worst['format']}, {worst['variant']}, {_point(worst)})."
         )
     for row in results.rows:
-        if row["ber"] == 0 and row["overflows"]:
+        if _point(row) in ("BER 0", NO_FAULTS) and row["overflows"]:
             first = row["overflow_layers"].split("+")[0]
             found.append(
                 f"{row['variant']} in {row['format']} overflows without any fault, first in {first} "
                 f"({number(row['overflows'])} values)."
             )
+    overridden = [row["constant"] for row in results.facts.get("constants", []) if row["default"] is not None]
+    if overridden:
+        found.append(f"Constants that the scenario sets to another value than the table's: {', '.join(overridden)}.")
     return list(dict.fromkeys(found))
+
+
+def _point(row: Row) -> str:
+    if "ber" in row:
+        return f"BER {rate(row['ber'])}"
+    return NO_FAULTS if row["read_at_s"] is None else f"at {duration(row['read_at_s'])}"
+
+
+@dataclass(frozen=True)
+class CodeCost:
+    """What the code of a variant costs in one format, and what it did at the harshest point.
+
+    Attributes:
+        row: the row of the results where most cells were read wrong.
+    """
+
+    variant: str
+    format: str
+    row: Row
+
+
+def code_costs(results: Results) -> list[CodeCost]:
+    """One line for each variant and format of a lifetime study."""
+    worst: dict[tuple[str, str], Row] = {}
+    for row in results.rows:
+        key = row["variant"], row["format"]
+        if key not in worst or row["wrong_cells"] > worst[key]["wrong_cells"]:
+            worst[key] = row
+    return [CodeCost(variant, fmt, row) for (variant, fmt), row in worst.items()]

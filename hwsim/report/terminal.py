@@ -11,8 +11,9 @@ from rich.text import Text
 
 from hwsim.datapath.divisions import DivisionCost
 from hwsim.experiment.results import Results, Row
+from hwsim.experiment.summary import OUTCOMES
 from hwsim.report.console import new_table
-from hwsim.report.tables import Shares, costs, notes, number, rate, shares, widest_over_images
+from hwsim.report.tables import Shares, code_costs, costs, notes, number, shares, widest_over_images
 from hwsim.words import get_format
 
 TITLES = {"accuracy": "Top-1 accuracy, %", "agreement": "Same top-1 as the FP32 network, %"}
@@ -32,19 +33,23 @@ def print_results(results: Results, console: Console) -> None:
     for measure in TITLES:
         console.print(share_table(shares(results, measure)))
     maps = results.scenario.trials.fault_maps
-    spread = f"± is the 95 % interval over {maps} fault maps; " if maps > 1 else "one fault map a point; "
+    draw = "device" if results.scenario.mission else "fault map"
+    spread = f"± is the 95 % interval over {maps} {draw}s; " if maps > 1 else f"one {draw} a point; "
     console.print(
         f"[dim]{spread}over images it is ±{widest_over_images(results):.1f} points at most.[/]", highlight=False
     )
+    if results.scenario.mission:
+        console.print(code_table(results))
     console.print(cost_table(results))
     for note in notes(results):
         console.print(f"[yellow]{note}[/]", highlight=False)
 
 
 def share_table(data: Shares) -> Table:
-    """One line a variant, one column a bit error rate, one section for each format and set of immune bits."""
-    table = new_table("bit error rate", *(">" + rate(ber) for ber in data.rates), title=TITLES[data.measure])
-    gap = " " if len(data.rates) <= 4 else "\n"  # all on one line where 80 columns are enough
+    """One line a variant, one column a value along the axis, and a section for each panel of the figures."""
+    headings = [name.replace(" ", "\n") for name in data.headings]
+    table = new_table(data.axis.heading, *(">" + name for name in headings), title=TITLES[data.measure])
+    gap = " " if len(headings) <= 4 else "\n"  # all on one line where 80 columns are enough
     for section in data.sections:
         table.add_row(Text(section.title, style="bold cyan"))
         for name, cells in section.lines:
@@ -78,6 +83,32 @@ def cost_table(results: Results) -> Table:
     for line in lines:
         formats = [line.formats] if several else []
         table.add_row(line.variant, *formats, *(number(line.counts[name]) for name in COUNTERS))
+    return table
+
+
+def code_table(results: Results) -> Table:
+    """What the code of each variant costs, and what it met and did at the point with most wrong cells."""
+    table = new_table(
+        "variant",
+        "code",
+        ">cells\na bit",
+        ">raw bit\nerror rate",
+        ">corrected",
+        ">detected",
+        ">mis-\ncorrected",
+        ">not\nfound",
+        title="Cells, and codewords at the harshest point, mean over devices",
+    )
+    section = None
+    for line in code_costs(results):
+        row = line.row
+        outcomes = (number(round(row[f"{name}_words"], 1 if row[f"{name}_words"] < 100 else 0)) for name in OUTCOMES)
+        cells = f"{row['cells_per_bit']:.4g}"
+        if line.format != section:
+            table.add_section()
+            table.add_row(Text(line.format, style="bold cyan"))
+            section = line.format
+        table.add_row(f"  {line.variant}", row["ecc"], cells, f"{row['raw_ber']:.2e}", *outcomes)
     return table
 
 

@@ -16,11 +16,12 @@ from hwsim.experiment.loading import to_toml
 from hwsim.experiment.progress import Progress, silent
 from hwsim.experiment.results import Results
 from hwsim.experiment.store import FIGURES, REPORT, ResultsFolder
+from hwsim.report.axes import set_out
 from hwsim.report.bit_figure import bit_error_figure
 from hwsim.report.choices import CHOICES
 from hwsim.report.figures import accuracy_figure
 from hwsim.report.style import save, styled
-from hwsim.report.tables import costs, notes, number, rate, shares, widest_over_images
+from hwsim.report.tables import code_costs, costs, notes, number, shares, widest_over_images
 from hwsim.report.terminal import TITLES
 
 
@@ -68,20 +69,25 @@ def draw(results: Results) -> Iterator[Drawn]:
             "an error off the scale. Bit 0 is the least significant (the paper counts from the sign).",
         )
         return
+    axis = set_out(results).axis
     for measure in TITLES:
         yield _drawn(
             measure,
-            TITLES[measure].removesuffix(", %") + " over bit error rate",
+            f"{TITLES[measure].removesuffix(', %')} over {axis.heading}",
             partial(accuracy_figure, measure=measure),
             results,
-            "The rate 0, at the left, is the stored format without faults. Points are moved sideways a little so that "
-            "their bars can be told apart; variants that differ by less than a line's width are drawn as one.",
+            f"The point {axis.left!r}, at the left, is the stored format without faults. Points are moved sideways a "
+            "little so that their bars can be told apart; variants that differ by less than a line's width are drawn "
+            "as one.",
         )
 
 
 def _drawn(name: str, title: str, figure_of: Callable[[Results], Figure], results: Results, caption: str) -> Drawn:
     with styled():
         return Drawn(name, title, caption, save(figure_of(results)))
+
+
+_COLUMNS = {"accuracy": columns.ACCURACY, "bit_errors": columns.BIT_ERRORS, "lifetime": columns.LIFETIME}
 
 
 def render(results: Results, figures: list[Drawn]) -> str:
@@ -93,10 +99,13 @@ def render(results: Results, figures: list[Drawn]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    accuracy = results.scenario.study == "accuracy"
-    tables = [("results.csv", columns.ACCURACY if accuracy else columns.BIT_ERRORS)]
+    study = results.scenario.study
+    accuracy = study != "bit_errors"
+    tables = [("results.csv", _COLUMNS[study])]
     if accuracy:
         tables.append(("counts.csv", columns.count_columns()))
+    if study == "lifetime":
+        tables += [("mechanisms.csv", columns.MECHANISMS), ("constants.csv", columns.CONSTANTS)]
     found = results.environment
     return environment.get_template("report.html.j2").render(
         scenario=results.scenario,
@@ -109,6 +118,9 @@ def render(results: Results, figures: list[Drawn]) -> str:
         maps=results.scenario.trials.fault_maps,
         over_images=widest_over_images(results) if accuracy else 0.0,
         costs=costs(results) if accuracy else [],
+        codes=code_costs(results) if study == "lifetime" else [],
+        constants=results.facts.get("constants", []),
+        draw="device" if study == "lifetime" else "fault map",
         toml=to_toml(results.scenario),
         versions=[
             *found["packages"].items(),
@@ -118,6 +130,5 @@ def render(results: Results, figures: list[Drawn]) -> str:
         ],
         choices=CHOICES,
         column_tables=tables,
-        rate=rate,
         number=number,
     )

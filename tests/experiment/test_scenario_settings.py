@@ -22,7 +22,8 @@ from hwsim.experiment.loading import (
     scenario_library,
     to_toml,
 )
-from hwsim.experiment.scenario import Divide, Divider, Guard, Scenario, Store, settings_table
+from hwsim.experiment.memory_settings import Store
+from hwsim.experiment.scenario import Divide, Divider, Guard, Scenario, settings_table
 from hwsim.hardening import GUARDS
 from hwsim.hardening.harden import STORES
 

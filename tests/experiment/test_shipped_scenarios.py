@@ -22,11 +22,15 @@ needs_extra = pytest.mark.skipif(
     "name", [pytest.param(name, marks=needs_extra if "efficientnet" in name else ()) for name in scenario_library()]
 )
 def test_a_scenario_runs(name: str, tmp_path: Path) -> None:
-    """One image, one map and the harshest rate only; every format, variant and set of immune bits."""
+    """One image, one map and the harshest rate, or the last read and what is swept last; every format and variant."""
     whole = load_scenario(name)
     settings = []
     if whole.study == "accuracy":
         settings = ["data.images=1", "data.crops=1", "trials.fault_maps=1", f"memory.ber={max(whole.memory.ber)}"]
+    elif whole.mission is not None:
+        settings = ["data.images=1", "trials.fault_maps=1", f"mission.read_at={whole.mission.read_at[-1]}"]
+        swept = {"at": whole.mission.at, "voltage": whole.mission.voltage, "refresh_every": whole.mission.refresh_every}
+        settings += [f"mission.{key}={values[-1]}" for key, values in swept.items() if len(values) > 1]
     results = run_scenario(name, settings, out=tmp_path)
     points = {(row["format"], row["variant"]) for row in results.rows}
     assert points == {

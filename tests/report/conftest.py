@@ -42,7 +42,34 @@ def bits(tmp_path_factory: pytest.TempPathFactory) -> Results:
     )
 
 
-@pytest.fixture(params=["accuracy", "bits"])
+@pytest.fixture(scope="session")
+def lifetime(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """Devices without a technology at two temperatures, with a code and without; read when new and years later."""
+    return run_scenario(
+        {
+            "name": "lifetime",
+            "network": {"name": "lenet5"},
+            "data": {"name": "fashion_mnist", "images": 40},
+            "memory": {
+                "formats": ["q2.5"],
+                "flips": {"one_to_zero": 1e-10, "per": "second"},
+                "stuck_at": {"one": 1e-4},
+                "ecc": "secded",
+            },
+            "mission": {
+                "profile": [{"for": "12 h", "at": "25 degC"}, {"for": "12 h"}],
+                "repeat_for": "10 years",
+                "at": ["60 degC", "85 degC"],
+                "read_at": ["0 s", "1 month", "10 years"],
+            },
+            "trials": {"fault_maps": 2},
+            "variants": [{"name": "scaled", "scaling": {}}, {"name": "no code", "ecc": "none"}],
+        },
+        out=tmp_path_factory.mktemp("report") / "lifetime",
+    )
+
+
+@pytest.fixture(params=["accuracy", "bits", "lifetime"])
 def results(request: pytest.FixtureRequest) -> Results:
     found = request.getfixturevalue(request.param)
     assert isinstance(found, Results)

@@ -19,8 +19,9 @@ from matplotlib.text import Text
 from hwsim.experiment.loading import load_scenario
 from hwsim.experiment.points import immune_label, prepared
 from hwsim.experiment.results import Results
+from hwsim.report.axes import rate_axis
 from hwsim.report.bit_figure import bit_error_figure, off_scale
-from hwsim.report.figures import accuracy_figure, positions
+from hwsim.report.figures import accuracy_figure
 from hwsim.report.style import PALETTE, ramp, spread, styled
 from hwsim.report.write import draw
 
@@ -133,8 +134,8 @@ def test_a_variant_has_one_colour_in_all_panels() -> None:
 
 
 def test_the_fault_free_rate_stands_a_decade_to_the_left() -> None:
-    assert positions([0.0, 1e-5, 1e-3]) == {0.0: -6.0, 1e-5: -5.0, 1e-3: -3.0}
-    assert positions([0.0]) == {0.0: -1.0}
+    assert rate_axis([0.0, 1e-5, 1e-3]).places == {0.0: -6.0, 1e-5: -5.0, 1e-3: -3.0}
+    assert rate_axis([0.0]).places == {0.0: -1.0}
 
 
 def test_a_run_without_faults_can_be_drawn() -> None:

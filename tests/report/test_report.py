@@ -13,9 +13,10 @@ from rich.console import Console
 from hwsim.errors import HwsimError
 from hwsim.experiment.columns import ACCURACY
 from hwsim.experiment.results import Results
+from hwsim.report.axes import rate
 from hwsim.report.choices import CHOICES
 from hwsim.report.console import new_table, plain
-from hwsim.report.tables import COSTS, costs, number, rate, shares
+from hwsim.report.tables import COSTS, costs, number, shares
 from hwsim.report.terminal import print_results
 from hwsim.report.write import write_report
 
@@ -96,7 +97,7 @@ def test_every_link_of_the_navigation_leads_somewhere(results: Results) -> None:
 
 def test_figures_lie_in_the_page_and_beside_it_as_png_and_svg(results: Results) -> None:
     page = page_of(results)
-    names = ["accuracy", "agreement"] if results.scenario.study == "accuracy" else ["bit_errors"]
+    names = ["accuracy", "agreement"] if results.scenario.study != "bit_errors" else ["bit_errors"]
     assert page.counts["svg"] == len(names)
     found = sorted(path.name for path in (results.folder / "figures").iterdir())
     assert found == sorted(f"{name}.{kind}" for name in names for kind in ("png", "svg"))
@@ -158,13 +159,13 @@ def test_the_terminal_sums_up_bit_errors_by_field(bits: Results) -> None:
 
 def test_the_table_of_shares_has_the_values_of_the_rows(accuracy: Results) -> None:
     data = shares(accuracy)
-    assert data.rates == [0.0, 1e-4, 2e-2]
+    assert list(data.axis.names.items()) == [(0.0, "0"), (1e-4, "1e-4"), (2e-2, "2e-2")]
     assert len(data.sections) == 4
     for section in data.sections:
         fmt = section.title.split(",")[0]
         immune = "sign" if "immune" in section.title else ""
         for name, cells in section.lines:
-            for ber, cell in zip(data.rates, cells, strict=True):
+            for ber, cell in zip(data.axis.names, cells, strict=True):
                 row = accuracy.row(format=fmt, variant=name, immune=immune, ber=ber)
                 assert cell.value == 100 * row["accuracy"]
                 assert (cell.half is None) == (ber == 0)

@@ -1,0 +1,52 @@
+"""Makes a study ready: its network, its images, and what the network says of them as it is."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from hwsim.experiment.data import load_data
+from hwsim.experiment.environment import describe_environment, load_captured
+from hwsim.experiment.progress import Progress
+from hwsim.experiment.scenario import Scenario
+from hwsim.experiment.trials import Bench, reference_logits
+
+
+class Opened(NamedTuple):
+    """A bench, and what the results say of it: `facts` and `environment` as in `Results`."""
+
+    bench: Bench
+    facts: dict[str, Any]
+    environment: dict[str, Any]
+
+
+def open_bench(scenario: Scenario, progress: Progress) -> Opened:
+    """Load and capture the network, load the images, and run the network on them as it is.
+
+    Raises:
+        HwsimError: if the network or the images are not to be had.
+    """
+    progress(f"loading {scenario.network.name}", 0, 0)
+    loaded, network = load_captured(scenario)
+    settings = scenario.data
+    data = load_data(
+        settings.name or settings.folder,
+        settings.images,
+        network=loaded,
+        crops=settings.crops,
+        seed=scenario.seed,
+    )
+    progress(f"{len(data):,} images through {loaded.name} as it is", 0, 0)
+    logits = reference_logits(loaded.module, data.images, settings.batch)
+    bench = Bench(scenario, network, data.images, data.labels, logits)
+    facts = {
+        "network": loaded.name,
+        "parameters": loaded.parameters,
+        "weights": loaded.weights,
+        "layers": len(network.layers),
+        "data": data.source,
+        "images": len(data),
+        "crops": data.crops,
+        "classes": loaded.outputs,
+        "accuracy": bench.accuracy,
+    }
+    return Opened(bench, facts, describe_environment(scenario, network, data))

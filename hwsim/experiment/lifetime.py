@@ -1,0 +1,175 @@
+"""The lifetime study: devices that are written, live through a mission, and are read; the images run at each read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hwsim.experiment import columns
+from hwsim.experiment.bench import open_bench
+from hwsim.experiment.life import DeviceKind
+from hwsim.experiment.points import LifePoint, Trial, all_trials, lives_of, prepared
+from hwsim.experiment.progress import Progress
+from hwsim.experiment.results import Results, Row
+from hwsim.experiment.scenario import Scenario, Variant
+from hwsim.experiment.store import CONSTANTS, COUNTS, MECHANISMS, RESULTS, ResultsFolder
+from hwsim.experiment.summary import OUTCOMES, count_rows, mechanism_rows, point_rows
+from hwsim.experiment.trials import Bench, Prepared, Record, named, one_thread, store_weights
+from hwsim.hardening import Hardened
+from hwsim.memory import Memory
+from hwsim.memory.constants import GROUPS, Technology
+from hwsim.memory.ecc import Code, get_code, round_words
+from hwsim.memory.readout import Readout
+from hwsim.memory.technology import show
+
+
+@one_thread()
+def lifetime_study(scenario: Scenario, folder: ResultsFolder, progress: Progress) -> Results:
+    """Let every device live that the folder does not hold all reads of, and make the tables.
+
+    Raises:
+        HwsimError: before the first trial, if the network or the images are not to be had, a combination that the
+            scenario names cannot be run, or the weights do not fit the device.
+    """
+    bench, facts, environment = open_bench(scenario, progress)
+    assert scenario.mission is not None
+    for at, (fmt, variant) in enumerate(prepared(scenario)):
+        progress(f"trying {fmt}, {variant.name}", 0, 0)
+        with named(fmt, variant):
+            _prepare(bench, fmt, variant).rehearse(live=at == 0)
+
+    records = folder.begin(environment)
+    todo = sum(trial not in records for trial in all_trials(scenario))
+    done = 0
+
+    def keep(trial: Trial, record: Record) -> None:
+        nonlocal done
+        records[trial] = record
+        folder.append(trial, record)
+        done += 1
+
+    for fmt, variant in prepared(scenario):
+        sound = Trial(LifePoint(fmt, variant.name), 0)
+        lives = [life for life in lives_of(scenario, fmt, variant) if any(trial not in records for trial in life[2])]
+        if sound in records and not lives:
+            continue
+        ready = _prepare(bench, fmt, variant)
+        if sound not in records:
+            progress(f"{fmt}, {variant.name}, without faults", done, todo)
+            keep(sound, ready.sound())
+        for sweep, number, trials in lives:
+            device = ready.kind.new((scenario.seed, "device", number))
+            readouts = device.follow(scenario.mission.mission(sweep), ready.prepared.memory)
+            for trial, readout, text in zip(trials, readouts, scenario.mission.read_at, strict=True):
+                if trial not in records:
+                    progress(f"{fmt}, {variant.name}, device {number + 1} at {text}", done, todo)
+                    keep(trial, ready.read(readout))
+    progress("writing the results", done, todo)
+
+    rows = point_rows(scenario, facts["images"], records)
+    counts = count_rows(scenario, facts["images"], records)
+    facts["mechanisms"] = mechanism_rows(scenario, records)
+    facts["constants"] = constant_rows(scenario.memory.cells())
+    folder.write_table(RESULTS, columns.LIFETIME, rows)
+    folder.write_table(COUNTS, columns.count_columns(), counts)
+    folder.write_table(MECHANISMS, columns.MECHANISMS, facts["mechanisms"])
+    folder.write_table(CONSTANTS, columns.CONSTANTS, facts["constants"])
+    return Results(scenario, folder.path, facts, rows, counts, environment)
+
+
+def constant_rows(technology: Technology | None) -> list[Row]:
+    """One row for each constant that a run used; keys as in `columns.CONSTANTS`."""
+    if technology is None:
+        return []
+    return [
+        {
+            "constant": constant.name,
+            "group": group,
+            "value": show(constant.value),
+            "unit": constant.unit,
+            "trust": constant.trust,
+            "source": constant.source,
+            "default": show(constant.default.value) if constant.default is not None else None,
+            "note": constant.note,
+        }
+        for group in GROUPS
+        for constant in getattr(technology, group).values()
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """One format and variant, ready to be written to devices.
+
+    Attributes:
+        prepared: the memory and the accelerator.
+        kind: what devices it is written to.
+        code: the code of these devices.
+        rounded_words: words that the code cannot store as they were.
+    """
+
+    prepared: Prepared
+    kind: DeviceKind
+    code: Code
+    rounded_words: int
+
+    def rehearse(self, live: bool) -> None:
+        """Writes to a device, and lets it live if asked to, so that what is wrong is said before a run begins."""
+        scenario = self.prepared.bench.scenario
+        assert scenario.mission is not None
+        self.kind.new((0, "rehearsal")).write(self.prepared.memory)
+        for sweep in scenario.mission.sweeps if live else ():
+            for _ in self.kind.new((0, "rehearsal")).follow(scenario.mission.mission(sweep), self.prepared.memory):
+                pass
+
+    def sound(self) -> Record:
+        """The run on a memory without faults."""
+        record = self.prepared.run(None)
+        codewords = -(-self.prepared.stored.stored_bits // self.code.word_bits) * self.code.codewords
+        overhead = self.code.overhead()
+        record["storage"] |= {
+            "check_bits": codewords * self.code.check_bits,
+            "cells_per_bit": overhead.cells_per_bit,
+            "rounded_words": self.rounded_words,
+            "decode_energy_pj": overhead.decode.energy_pj,
+            "decode_area_um2": overhead.decode.area_um2,
+            "decode_latency_ns": overhead.decode.latency_ns,
+        }
+        record["read"] = {
+            "cells": codewords * self.code.cells,
+            "wrong_cells": 0,
+            **dict.fromkeys(OUTCOMES, 0),
+        }
+        return record
+
+    def read(self, readout: Readout) -> Record:
+        """The run on the words that a device gave."""
+        record = self.prepared.run(readout.faults)
+        outcome = readout.outcome
+        record["read"] = {
+            "cells": outcome.codewords * self.code.cells,
+            "wrong_cells": readout.wrong_bits,
+            **{name: getattr(outcome, name) for name in OUTCOMES},
+            "changed": dict(readout.changed),
+        }
+        return record
+
+
+def _prepare(bench: Bench, fmt: str, variant: Variant) -> Ready:
+    """One format and variant made ready."""
+    kind = DeviceKind.of(bench.scenario, variant)
+    stored = store_weights(bench.network, bench.scenario, fmt, variant)
+    code = get_code(kind.ecc, kind.word_bits, stored.format, bench.scenario.memory.uncorrectable)
+    stored, changed = _rounded(stored, code)
+    return Ready(bench.run_on(stored, variant), kind, code, changed)
+
+
+def _rounded(stored: Hardened, code: Code) -> tuple[Hardened, int]:
+    """The words as the code gives them back from a memory without faults, and how many that changes."""
+    memory = Memory(stored.words, stored.format)
+    flat, rounding = round_words(memory.flat, stored.format, code)
+    if not rounding.changed:
+        return stored, 0
+    words = {
+        region.name: flat[region.first_word : region.end].reshape(region.shape) for region in memory.layout.regions
+    }
+    return replace(stored, words=words), rounding.changed
