@@ -52,7 +52,10 @@ class Device:
         capacity: bytes, or a text such as "16 MiB", without check bits; None for as much as is written first.
         word_bits: data bits of a memory word, the unit of an access. Number words whose width does not divide it are
             refused; a last memory word that they do not fill is filled up with zeros.
-        banks, interleave, block_rows, block_columns: see `Geometry`; those of the technology if not given.
+        banks: see `Geometry`; that of the technology if not given.
+        interleave: the same.
+        block_rows: the same.
+        block_columns: the same.
         columns: cells in a row; if not given, one block's, and longer for check bits.
         ecc: name of a code: see `hwsim.memory.ecc.get_code`.
         uncorrectable: "zero" or "as_read": what a codeword reads as that is found wrong and cannot be corrected.
