@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hwsim import __version__
 from hwsim.errors import HwsimError, unknown
+
+if TYPE_CHECKING:
+    from hwsim.datapath.divisions import DivisionCost
+    from hwsim.network import Network
 
 WRONG_INPUT, INTERRUPTED = 2, 130
 
@@ -170,6 +174,10 @@ def divisions(
     format: Annotated[str, typer.Option(help="Word format of the stored weights.")] = "fp32",
     divider: Annotated[str, typer.Option(help="exact, or reciprocal: multiply by 1/c.")] = "exact",
     power_of_two: Annotated[bool, typer.Option("--power-of-two", help="Constants are powers of two.")] = False,
+    activations: Annotated[str, typer.Option(help="Number format of the tensors between operations.")] = "fp32",
+    draw: Annotated[Path | None, typer.Option(help="SVG file to draw the network with one way's divisions to.")] = None,
+    way: Annotated[str, typer.Option(help="The way that is drawn.")] = "planned",
+    fold: Annotated[int, typer.Option(min=0, help="Module levels that the drawing keeps apart; 0 for all.")] = 0,
 ) -> None:
     """Count what every way of dividing costs on a network, for one batch of images."""
     from hwsim.report.console import plain, progress_bar, stdout
@@ -191,7 +199,9 @@ def divisions(
         shape = loaded.input_shape if image_size is None else (loaded.input_shape[0], image_size, image_size)
         graph = capture(loaded.module, torch.zeros(2, *shape))
         progress(f"counting {network}", 0, 0)
-        rows = division_table(graph, Scaling(power_of_two=power_of_two), format, batch, divider)
+        rows = division_table(graph, Scaling(power_of_two=power_of_two), format, batch, divider, activations)
+        if draw is not None:
+            _draw_plan(graph, rows, way, fold, draw)
     size = " x ".join(map(str, shape))
     console = stdout()
     console.print(f"[bold]{loaded.name}[/], {batch} image{'s' if batch > 1 else ''} of {size}", highlight=False)
@@ -199,6 +209,24 @@ def divisions(
     for row in rows:
         if row.impossible:
             console.print(plain(f"{row.way} is impossible: {row.impossible}"))
+        if row.overflow:
+            console.print(plain(f"{row.way} leaves the range of {activations} on noise, first in {row.overflow}"))
+    if draw is not None:
+        console.print(plain(f"{way} is drawn in {draw}"))
+
+
+def _draw_plan(network: Network, rows: list[DivisionCost], way: str, fold: int, path: Path) -> None:
+    from hwsim.report.plan_drawing import draw_plan
+
+    found = next((row for row in rows if row.way == way), None)
+    if found is None:
+        raise unknown("way of dividing", way, [row.way for row in rows])
+    if found.plan is None:
+        raise HwsimError(f"{way} cannot be drawn. {found.impossible}")
+    try:
+        path.write_text(draw_plan(network, found.plan, fold), encoding="utf-8")
+    except OSError as error:
+        raise HwsimError(f"The drawing cannot be written to {path}: {error.strerror}.") from error
 
 
 @app.command(short_help="List the scenarios that come with hwsim.")

@@ -1,8 +1,8 @@
 """The accelerator: runs a hardened network on words read from memory, dividing the scale out, and counts.
 
 `plan` decides where divisions go, from the scale algebra; `planned` and `planner` find the plan of least cost;
-`accelerator` executes a plan and counts what it does; `port` reads the words; `counts` holds the counters; `divisions` is
-the division-cost table of a network.
+`accelerator` executes a plan and counts what it does; `port` reads the words; `counts` holds the counters; `divisions`
+is the division-cost table of a network.
 """
 
 from hwsim.datapath.accelerator import Accelerator

@@ -141,3 +141,16 @@ def label_lines(axes: Axes, ends: list[LineEnd]) -> None:
             clip_on=False,
         )
         axes.text(1.095, y, end.text, transform=axes.transAxes, color=end.colour, va="center", linespacing=1.1)
+
+
+DRAWING = {
+    "divide": "#b5121b",
+    "align": "#b06500",
+    "absorb": "#1a7f37",
+    "scale": "#5b2a86",
+    "linear": "#0072b2",
+    "line": "#8a8f98",
+    "quiet": "#6b7280",
+    "text": "#111827",
+}
+"""Colours of the drawing of a plan, each at least 4.5 to 1 against white."""
