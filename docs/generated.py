@@ -232,8 +232,15 @@ def commands() -> str:
         shown = CliRunner().invoke(app, [*command, "--help"], prog_name="hwsim", terminal_width=90).stdout
         return f"```text\n{shown.strip()}\n```"
 
-    names = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
-    return "\n\n".join([help_of(), *(f"## hwsim {name}\n\n{help_of(name)}" for name in names)])
+    def names_of(group: Any) -> list[str]:
+        return [command.name or command.callback.__name__ for command in group.registered_commands if command.callback]
+
+    names = [(name,) for name in names_of(app)]
+    for group in app.registered_groups:
+        one = group.typer_instance
+        assert one is not None
+        names += [(one.info.name,), *((one.info.name, name) for name in names_of(one))]
+    return "\n\n".join([help_of(), *(f"## hwsim {' '.join(name)}\n\n{help_of(*name)}" for name in names)])
 
 
 def _check_points(kind: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hwsim import __version__
+from hwsim.cli_memory import app as memory
 from hwsim.errors import HwsimError, unknown
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.add_typer(memory, short_help="Memory technologies: constants, sources, error rates.")
 
 
 def main() -> None:

@@ -110,7 +110,7 @@ def test_python_m_hwsim_is_hwsim() -> None:
 def test_help_names_every_command(command: Command) -> None:
     said = command("--help")
     assert said.code == 0
-    for name in ("run", "report", "word", "formats", "networks", "divisions", "scenarios"):
+    for name in ("run", "report", "word", "formats", "networks", "divisions", "scenarios", "memory"):
         assert re.search(rf"^  {name} +\S", said.out, re.M), name
         assert command(name, "--help").code == 0
     assert all(len(line) <= 80 for line in said.out.splitlines())
@@ -199,6 +199,12 @@ WRONG = [
     (["word", "0.1", "--flip", "32"], "32"),
     (["divisions", "resnet19"], "resnet1"),
     (["divisions", "lenet5", "--divider", "shift"], "shift"),
+    (["memory", "show", "stt_mran"], "did you mean 'stt_mram'"),
+    (["memory", "rate", "stt_mram", "--set", "detla=45"], "did you mean 'delta'"),
+    (["memory", "rate", "stt_mram", "--set", "delta"], "constant=value"),
+    (["memory", "rate", "dram", "--temperature=-300C"], "absolute zero"),
+    (["memory", "rate", "sram", "--voltage", "0.6 s"], "'1 V'"),
+    (["memory", "rate", "sram", "--age=-1y"], "goes back in time"),
 ]
 
 
@@ -318,3 +324,51 @@ def test_divisions_by_powers_of_two_are_shifts_and_a_batch_shares_a_read(command
     said = command("divisions", "lenet5", "--power-of-two", "--batch", "4")
     line = next(line for line in said.out.splitlines() if line.strip().startswith("per_weight"))
     assert line.split()[1:4] == ["0", "0", "61,470"]
+
+
+def test_memory_list_names_every_technology(command: Command) -> None:
+    from hwsim.memory.constants import technologies
+
+    said = command("memory", "list")
+    for name in technologies():
+        assert name in said.out
+    assert all(len(line) <= 80 for line in said.out.splitlines())
+
+
+def test_memory_show_gives_every_constant_with_its_trust_and_rates_at_a_glance(command: Command) -> None:
+    from hwsim.memory.constants import technology
+
+    said = command("memory", "show", "stt_mram", "--set", "delta=45")
+    for constant in technology("stt_mram"):
+        assert re.search(rf"^ {constant.name} .* (published|derived|assumed|given) ", said.out, re.M), constant.name
+    assert "45 (default 60)" in said.out
+    assert re.search(r"^ 10 years +\d", said.out, re.M)
+    assert all(len(line) <= 80 for line in said.out.splitlines())
+
+
+def test_memory_show_gives_rates_over_voltage_where_there_is_one(command: Command) -> None:
+    assert "0.55 V" in command("memory", "show", "sram").out
+    assert "0.55 V" not in command("memory", "show", "pcm").out
+
+
+def test_memory_rate_is_one_number_with_its_parts(command: Command) -> None:
+    from hwsim.memory.constants import technology
+    from hwsim.memory.error_rate import error_rate
+    from hwsim.memory.mission import Condition
+
+    said = command("memory", "rate", "sram", "--voltage", "0.6V", "--age", "10y", "--temperature", "85C")
+    expected = error_rate(technology("sram"), Condition(85, voltage_v=0.6), 10 * 365.25 * 86_400)
+    assert said.out.startswith(f"{expected.total:.3e} of the cells are wrong")
+    for name, part in expected.parts.items():
+        assert re.search(rf"^ {name} +{part:.3e}", said.out, re.M)
+
+
+def test_memory_commands_import_no_torch() -> None:
+    code = (
+        "import sys; sys.argv = ['hwsim', 'memory', 'rate', 'sram']\n"
+        "from hwsim.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "print(*sys.modules)"
+    )
+    assert "torch" not in in_python(code).split()

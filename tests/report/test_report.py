@@ -11,8 +11,10 @@ import pytest
 from rich.console import Console
 
 from hwsim.errors import HwsimError
-from hwsim.experiment.columns import ACCURACY
+from hwsim.experiment.columns import ACCURACY, CONSTANTS, LIFETIME, MECHANISMS
 from hwsim.experiment.results import Results
+from hwsim.experiment.run import run_scenario
+from hwsim.memory.constants import technology
 from hwsim.report.axes import rate
 from hwsim.report.choices import CHOICES
 from hwsim.report.console import new_table, plain
@@ -199,3 +201,40 @@ def test_square_brackets_in_text_are_no_markup() -> None:
     console.print(table)
     assert isinstance(console.file, io.StringIO)
     assert "hwsim[imagenet]" in console.file.getvalue()
+
+
+def test_a_lifetime_shows_codes_and_explains_every_column(lifetime: Results) -> None:
+    text = page_of(lifetime).text
+    for column in (*LIFETIME, *MECHANISMS, *CONSTANTS):
+        assert column.name in text
+    for part in ("Cells and codes", "secded", "1.125", "devices"):
+        assert part in text
+    shown = printed(lifetime)
+    for part in ("age", "secded", "raw bit", "over 2 devices", "1.125"):
+        assert part in " ".join(shown.split())
+
+
+def test_constants_are_shown_with_their_sources_and_what_the_scenario_changed(tmp_path: Path) -> None:
+    results = run_scenario(
+        {
+            "name": "mram",
+            "network": {"name": "lenet5"},
+            "data": {"name": "fashion_mnist", "images": 2},
+            "memory": {"format": "q2.5", "technology": "stt_mram", "constants": {"delta": 57}},
+            "mission": {"profile": {"for": "1 year"}, "read_at": "1 year"},
+            "trials": {"fault_maps": 1},
+        },
+        out=tmp_path,
+    )
+    rows = {row["constant"]: row for row in results.facts["constants"]}
+    table = technology("stt_mram")
+    assert set(rows) == {constant.name for constant in table}
+    assert (rows["delta"]["value"], rows["delta"]["default"], rows["delta"]["trust"]) == ("57", "60", "given")
+    for constant in table:
+        if constant.name != "delta":
+            found = rows[constant.name]
+            assert (found["default"], found["source"], found["trust"]) == (None, constant.source, constant.trust)
+    text = page_of(results).text
+    assert table["tau0"].source in text
+    assert "Constants that the scenario sets to another value than the table's: delta." in text
+    assert "scenario sets" in " ".join(printed(results).split())

@@ -1,0 +1,143 @@
+"""`hwsim memory`: the technologies, their constants with their sources, and how many of their cells are wrong when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hwsim.errors import HwsimError
+
+if TYPE_CHECKING:
+    from hwsim.memory.technology import Technology
+
+AGES = ("0 s", "1 day", "1 year", "10 years")
+TEMPERATURES = ("25 degC", "55 degC", "85 degC", "125 degC")
+VOLTAGES = ("1 V", "0.9 V", "0.8 V", "0.7 V", "0.6 V", "0.55 V", "0.5 V")
+"""Where `hwsim memory show` gives rates."""
+
+app = typer.Typer(
+    name="memory",
+    help="The memory technologies: their constants, and how many of their cells are wrong when.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Name = Annotated[
+    str, typer.Argument(metavar="TECHNOLOGY", help="A technology of `hwsim memory list`, or a table of one's own.")
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="CONSTANT=VALUE", help="Change a constant, as in delta=45; repeatable."),
+]
+
+
+@app.command("list", short_help="List the technologies.")
+def list_technologies() -> None:
+    """List the technologies and their variants, each with the mechanisms by which its cells fail."""
+    from hwsim.memory.constants import technologies, technology
+    from hwsim.report.console import new_table, stdout
+
+    table = new_table("technology", "what it is", "how its cells fail")
+    for found in map(technology, technologies()):
+        table.add_row(found.name, found.title, ", ".join(found.mechanisms))
+    stdout().print(table)
+
+
+@app.command(short_help="Show a technology's constants, their sources, and rates at a glance.")
+def show(name: Name, changes: Changes = None) -> None:
+    """Show every constant of a technology with its source and how far to trust it, and rates at a glance."""
+    from hwsim.memory.constants import GROUPS
+    from hwsim.report.console import new_table, plain, stdout
+
+    found = _technology(name, changes)
+    console = stdout()
+    console.print(f"[bold]{found.title}[/] ({found.name}); its cells fail by {', '.join(found.mechanisms)}")
+    if found.note:
+        console.print(plain(found.note))
+    for group, meaning in GROUPS.items():
+        entries = getattr(found, group).values()
+        if entries:
+            table = new_table("constant", "value", "trust", "source", title=f"{group}: {meaning}")
+            table.columns[0].no_wrap = True
+            for constant in entries:
+                table.add_row(constant.name, plain(str(constant)), constant.trust, plain(constant.source))
+            console.print(table)
+    _print_rates(found, "age", TEMPERATURES, "temperature")
+    if "nominal_voltage" in found:
+        _print_rates(found, "age, at 25 degC", VOLTAGES, "voltage")
+
+
+def _print_rates(found: Technology, heading: str, columns: tuple[str, ...], swept: str) -> None:
+    from hwsim.memory.error_rate import error_rate
+    from hwsim.memory.mission import Condition
+    from hwsim.memory.units import quantity
+    from hwsim.report.console import new_table, stdout
+
+    table = new_table(heading, *(f">{column}" for column in columns), title="Share of wrong cells after that time")
+    for age in AGES:
+        cells = []
+        for column in columns:
+            condition = (
+                Condition(quantity(column, "degC"))
+                if swept == "temperature"
+                else Condition(voltage_v=quantity(column, "V"))
+            )
+            cells.append(f"{error_rate(found, condition, quantity(age, 's')).total:.1e}")
+        table.add_row(age, *cells)
+    stdout().print(table)
+
+
+@app.command(short_help="How many cells are wrong: one number with its parts.")
+def rate(
+    name: Name,
+    age: Annotated[str, typer.Option(help="Time since the write, as in 10y or '64 ms'.")] = "0 s",
+    temperature: Annotated[str, typer.Option(help="Temperature of the cells, as in 85C.")] = "25 degC",
+    voltage: Annotated[str | None, typer.Option(help="Supply voltage, as in 0.6V.", show_default="nominal")] = None,
+    refresh: Annotated[
+        str | None, typer.Option(help="Time between refreshes, as in 64ms.", show_default="the technology's")
+    ] = None,
+    cycles: Annotated[int, typer.Option(min=0, help="How often the cells were written before.")] = 0,
+    reads: Annotated[float, typer.Option(min=0, help="How often each word is read, in 1/s.")] = 0.0,
+    changes: Changes = None,
+) -> None:
+    """How many cells read wrong that were written, lived under one condition, and are read: one number with its parts.
+
+    The cells hold random data, and held other random data before. Parts are what each mechanism does alone.
+    """
+    from hwsim.memory.error_rate import error_rate
+    from hwsim.memory.mission import Condition
+    from hwsim.memory.units import quantity
+    from hwsim.report.console import new_table, stdout
+
+    found = _technology(name, changes)
+    condition = Condition(
+        temperature_c=quantity(temperature, "degC", "temperature"),
+        voltage_v=None if voltage is None else quantity(voltage, "V", "voltage"),
+        refresh_every_s=None if refresh is None else quantity(refresh, "s", "refresh"),
+        reads_per_s=reads,
+    )
+    result = error_rate(found, condition, quantity(age, "s", "age"), cycles)
+    console = stdout()
+    console.print(f"[bold]{result.total:.3e}[/] of the cells are wrong: {found.title}, {condition}", highlight=False)
+    table = new_table("by", ">share of cells")
+    for mechanism, part in result.parts.items():
+        table.add_row(mechanism, "not known" if part is None else f"{part:.3e}")
+    console.print(table)
+    for constant in found.overridden:
+        console.print(f"{constant.name} = {constant}", highlight=False)
+
+
+def _technology(name: str, changes: list[str] | None) -> Technology:
+    from hwsim.memory.constants import technology
+
+    values: dict[str, object] = {}
+    for text in changes or ():
+        constant, equals, value = text.partition("=")
+        if not equals or not constant.strip():
+            raise HwsimError(f"`--set {text}` is not a constant: write it as constant=value, as in delta=45.")
+        try:
+            values[constant.strip()] = float(value)
+        except ValueError:
+            values[constant.strip()] = value.strip()
+    return technology(name).override(values)
