@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from hwsim.experiment import columns
 from hwsim.experiment.bench import open_bench
@@ -37,6 +40,8 @@ def lifetime_study(scenario: Scenario, folder: ResultsFolder, progress: Progress
         with named(fmt, variant):
             _prepare(bench, fmt, variant).rehearse(live=at == 0)
 
+    facts["constants"] = constant_rows(scenario.memory.cells())
+    environment["inputs"] |= _files_read(scenario, facts["constants"])
     records = folder.begin(environment)
     todo = sum(trial not in records for trial in all_trials(scenario))
     done = 0
@@ -68,12 +73,19 @@ def lifetime_study(scenario: Scenario, folder: ResultsFolder, progress: Progress
     rows = point_rows(scenario, facts["images"], records)
     counts = count_rows(scenario, facts["images"], records)
     facts["mechanisms"] = mechanism_rows(scenario, records)
-    facts["constants"] = constant_rows(scenario.memory.cells())
     folder.write_table(RESULTS, columns.LIFETIME, rows)
     folder.write_table(COUNTS, columns.count_columns(), counts)
     folder.write_table(MECHANISMS, columns.MECHANISMS, facts["mechanisms"])
     folder.write_table(CONSTANTS, columns.CONSTANTS, facts["constants"])
     return Results(scenario, folder.path, facts, rows, counts, environment)
+
+
+def _files_read(scenario: Scenario, constants: list[Row]) -> dict[str, str]:
+    """Fingerprints of what the cells depend on beside the scenario: tables of constants and fault maps are files."""
+    found = {"the constants of the memory": json.dumps(constants).encode()}
+    if scenario.memory.fault_map is not None:
+        found["the fault map"] = Path(scenario.memory.fault_map.file).read_bytes()
+    return {name: hashlib.sha256(data).hexdigest()[:16] for name, data in found.items()}
 
 
 def constant_rows(technology: Technology | None) -> list[Row]:

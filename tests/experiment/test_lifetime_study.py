@@ -256,6 +256,17 @@ def test_a_fault_map_of_a_chip_is_what_the_weights_are_read_through(tmp_path: Pa
     assert row["accuracy_maps_low"] == row["accuracy_maps_high"]  # every device is this chip
 
 
+def test_a_run_does_not_go_on_with_another_table_of_constants(tmp_path: Path) -> None:
+    table = tmp_path / "mine.toml"
+    scenario = life({"flips": None, "stuck_at": None, "technology": str(table)}, {"read_at": "0 s"})
+    table.write_text('based_on = "stt_mram"\n[constants]\ndelta = 50\n')
+    run_scenario(scenario, out=tmp_path / "r")
+    table.write_text('based_on = "stt_mram"\n[constants]\ndelta = 51\n')
+    with pytest.raises(HwsimError, match="the constants of the memory"):
+        run_scenario(scenario, out=tmp_path / "r")
+    run_scenario(scenario, out=tmp_path / "r", fresh=True)
+
+
 REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     (life({"capacity": "16 KiB"}), ["unscaled", "q2.5", "16,384", "capacity of at least"]),
     (life({"word_bits": 12}), ["unscaled", "12", "multiple of 8"]),
