@@ -158,12 +158,12 @@ def _hard(multiplies: bool) -> Rewrite:
         (scale,) = inputs.values()
         if scale.is_one and result.is_one:
             return call
-        s = float(scale)
+        offset, bound = scaled_number(3.0, scale), scaled_number(6.0, scale)
         factor = float(result / (scale * scale if multiplies else scale)) / 6
 
         def hard(x: Tensor) -> Tensor:
             # The constant comes before the product with x, which would otherwise have the scale squared.
-            gate = (torch.clamp(x + 3 * s, 0, 6 * s).double() * factor).float()
+            gate = (torch.clamp(x + offset, 0, bound).double() * factor).float()
             return x * gate if multiplies else gate
 
         return replace(call, target=hard)

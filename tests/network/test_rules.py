@@ -115,6 +115,13 @@ def test_a_constant_multiplier_gives_the_result_any_scale(f, result):
     torch.testing.assert_close(got, result * true(f, X), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("target", [ATEN.hardswish.default, ATEN.hardsigmoid.default])
+def test_a_scale_beyond_fp32_overflows_in_the_tensor_and_not_in_python(target):
+    f, huge = call(target, Ref("x")), Scale(1.5, 130)
+    rewritten = rule_of(f).rewrite(f, {"x": huge}, huge)
+    assert not rewritten.target(torch.full((3,), torch.inf)).isfinite().any()
+
+
 def test_attention_takes_up_the_scales_of_queries_and_keys():
     query, key, value = (torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(i)) for i in range(3))
     f = call(ATEN.scaled_dot_product_attention.default, Ref("q"), Ref("k"), Ref("v"))
