@@ -72,6 +72,7 @@ def least_cost_plan(
     peaks: Mapping[str, float],
     options: PlanOptions | None = None,
     formats: TensorFormats | None = None,
+    free: Mapping[str, planner.Freedom] | None = None,
 ) -> Planned:
     """The exact set of rescalings of least cost, with every tensor inside the range of its format.
 
@@ -81,6 +82,8 @@ def least_cost_plan(
         peaks: the largest true magnitude of every value, which decides what stays in range.
         options: prices, and how careful the plan is.
         formats: number formats of the datapath; FP32 if None.
+        free: weight -> what its constant may be, where that is not as stored: the plan is then one for the words that
+            these constants give.
 
     Raises:
         HwsimError: if constants are per channel, a price is missing, or no plan keeps all tensors in range.
@@ -97,7 +100,7 @@ def least_cost_plan(
         if peak > 0 and math.isfinite(peak):
             op = next((op for op in network.operations if op.name == name), None)
             ranges[name] = options.range_of(formats.of_value(network, op, rescaled=False), peak)
-    nodes = tuple(_nodes(network, hardened, ranges, options.bias_multiplier))
+    nodes = tuple(_nodes(network, hardened, ranges, options.bias_multiplier, free or {}))
     real: Literal["division", "reciprocal"] = "division" if options.divider == "exact" else "reciprocal"
     solution = planner.plan(planner.Problem(nodes, options.prices, real), options.time_limit_s)
     return Planned(_executable(solution, {op.name: op for op in network.operations}), solution)
@@ -119,7 +122,11 @@ def first_out_of_range(network: Network, plan: Plan, peaks: Mapping[str, float],
 
 
 def _nodes(
-    network: Network, hardened: Hardened, ranges: Mapping[str, tuple[float, float]], bias_multiplier: bool
+    network: Network,
+    hardened: Hardened,
+    ranges: Mapping[str, tuple[float, float]],
+    bias_multiplier: bool,
+    free: Mapping[str, planner.Freedom],
 ) -> Iterator[planner.Node]:
     """The network in the planner's vocabulary; sizes have no scale and are left out."""
 
@@ -134,7 +141,7 @@ def _nodes(
         if isinstance(op, Linear):
             constants = hardened.constants.get(op.weight)
             c = Fraction(float(constants.values[0])) if constants else Fraction(1)
-            yield planner.Node(op.name, "linear", op.inputs, tensor(op.name), c)
+            yield planner.Node(op.name, "linear", op.inputs, tensor(op.name), free.get(op.weight, c))
         elif isinstance(op, Affine):
             if op.addend in hardened.words:
                 yield planner.Node(op.name, "pin", op.inputs, tensor(op.name))
