@@ -43,6 +43,8 @@ class Rescaling:
         reason: "layer" (its own constant is divided out), "join" (its scale is made that of the other inputs of a
             sum or concatenation), "unscaled" (a reader needs scale one), "product" or "range".
         made_from: a reader of the copy that is divided, if it is not the value itself.
+        forced_by: name of the operation that forces it, or `RESULT`; with "range" that of the value which would leave
+            it, with "layer" empty.
     """
 
     value: str
@@ -50,6 +52,7 @@ class Rescaling:
     divisor: Scale | Constants
     reason: str
     made_from: str = ""
+    forced_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,15 @@ class Plan:
             layer may have constants, one for each channel, if all its readers divide or absorb them.
         rescalings: in order of their values.
         divide_words: whether weight words are divided when read.
+        multipliers: bias addition whose multiplier, idle otherwise, changes the scale -> (reason, forced_by) as in
+            `Rescaling`; one that is absent takes up its layer's own constant.
     """
 
     way: str
     scales: Mapping[str, Scale | Constants] = field(default_factory=dict)
     rescalings: tuple[Rescaling, ...] = ()
     divide_words: bool = False
+    multipliers: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @cached_property
     def _rescaled(self) -> dict[tuple[str, str], Rescaling]:
@@ -204,14 +210,14 @@ def _carried_to_logits(network: Network, hardened: Hardened, scaled: Mapping[str
             if rule is not None and rule.effect == "join":
                 largest = max(inputs.values(), key=lambda s: (s.exponent, s.significand))
                 rescalings += [
-                    Rescaling(name, (op.name,), scale / largest, "join")
+                    Rescaling(name, (op.name,), scale / largest, "join", forced_by=op.name)
                     for name, scale in inputs.items()
                     if scale != largest
                 ]
                 inputs = dict.fromkeys(inputs, largest)
             scales[op.name] = result_scale(op, inputs)
     if not scales[network.output].is_one:
-        rescalings.append(Rescaling(network.output, (RESULT,), scales[network.output], "unscaled"))
+        rescalings.append(Rescaling(network.output, (RESULT,), scales[network.output], "unscaled", forced_by=RESULT))
     return Plan("logits", scales, tuple(rescalings))
 
 

@@ -184,18 +184,21 @@ _REASONS = {"join": "join", "product": "product", "range": "range"}
 def _executable(solution: planner.Solution, operations: Mapping[str, Operation]) -> Plan:
     scales = {tensor: _scale(potential) for tensor, potential in solution.potentials.items()}
     rescalings = []
+    multipliers = {}
     made: dict[tuple[str, planner.Potential], str] = {}  # (tensor, potential of a copy) -> a reader of that copy
     for copy in solution.copies:
-        if copy.multiplier:
-            continue  # done by the multiply-add itself, as the change from its input's scale to its result's
+        reason = _REASONS.get(copy.reason.effect, "unscaled")
+        forced_by = copy.reason.name if reason == "range" else _reader(copy.reason.name, operations)
+        if copy.multiplier:  # done by the multiply-add itself, as the change from its input's scale to its result's
+            multipliers[copy.multiplier] = reason, forced_by
+            continue
         readers = tuple(dict.fromkeys(_reader(name, operations) for name in copy.readers))
         source = made.get((copy.tensor, copy.made_from), "")
         if copy.made_from == solution.potentials[copy.tensor]:
             source = ""
-        reason = _REASONS.get(copy.reason.effect, "unscaled")
-        rescalings.append(Rescaling(copy.tensor, readers, _scale(-copy.factor), reason, source))
+        rescalings.append(Rescaling(copy.tensor, readers, _scale(-copy.factor), reason, source, forced_by))
         made[copy.tensor, copy.potential] = readers[0] if readers else ""
-    return Plan("planned", scales, tuple(rescalings))
+    return Plan("planned", scales, tuple(rescalings), multipliers=multipliers)
 
 
 def _reader(name: str, operations: Mapping[str, Operation]) -> str:
