@@ -108,18 +108,27 @@ def rate(
     from hwsim.memory.error_rate import error_rate
     from hwsim.memory.mission import Condition
     from hwsim.memory.units import quantity
+    from hwsim.report.axes import duration
     from hwsim.report.console import new_table, stdout
 
     found = _technology(name, changes)
+    for option, given, constant in (
+        ("--voltage", voltage, "nominal_voltage"),
+        ("--refresh", refresh, "refresh_interval"),
+    ):
+        if given is not None and constant not in found:
+            raise HwsimError(f"{option} has no effect on the cells of {found.name!r}: leave it out.")
     condition = Condition(
         temperature_c=quantity(temperature, "degC", "temperature"),
         voltage_v=None if voltage is None else quantity(voltage, "V", "voltage"),
         refresh_every_s=None if refresh is None else quantity(refresh, "s", "refresh"),
         reads_per_s=reads,
     )
-    result = error_rate(found, condition, quantity(age, "s", "age"), cycles)
+    age_s = quantity(age, "s", "age")
+    result = error_rate(found, condition, age_s, cycles)
     console = stdout()
-    console.print(f"[bold]{result.total:.3e}[/] of the cells are wrong: {found.title}, {condition}", highlight=False)
+    lived = f"after {duration(age_s)} at {condition}" + (f", {cycles:,} cycles before" if cycles else "")
+    console.print(f"[bold]{result.total:.3e}[/] of the cells are wrong: {found.title}, {lived}", highlight=False)
     table = new_table("by", ">share of cells")
     for mechanism, part in result.parts.items():
         table.add_row(mechanism, "not known" if part is None else f"{part:.3e}")

@@ -359,8 +359,33 @@ def test_memory_rate_is_one_number_with_its_parts(command: Command) -> None:
     said = command("memory", "rate", "sram", "--voltage", "0.6V", "--age", "10y", "--temperature", "85C")
     expected = error_rate(technology("sram"), Condition(85, voltage_v=0.6), 10 * 365.25 * 86_400)
     assert said.out.startswith(f"{expected.total:.3e} of the cells are wrong")
+    assert "after 10 years at 85 degC, 0.6 V" in " ".join(said.out.split())
     for name, part in expected.parts.items():
         assert re.search(rf"^ {name} +{part:.3e}", said.out, re.M)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["sram", "--voltage", "0.6"], ["0.6", "voltage", "'1 V'"]),
+        (["sram", "--temperature", "-300C"], ["-300", "absolute zero"]),
+        (["sram", "--age", "-1y"], ["age_s", "goes back in time"]),
+        (["sram", "--refresh", "64ms"], ["--refresh", "no effect", "sram"]),
+        (["stt_mram", "--voltage", "0.6V"], ["--voltage", "no effect", "stt_mram"]),
+        (["stt_mram", "--set", "write_overdrive=1.2"], ["1.2", "from 1.5"]),
+        (["stt_mram", "--set", "detla=45"], ["did you mean 'delta'"]),
+        (["stt_mram", "--set", "delta=nan"], ["delta", "not finite"]),
+        (["pcm", "--set", "bits_per_cell=3"], ["bits_per_cell = 3", "1 or 2"]),
+        (["mram"], ["mram", "did you mean"]),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, list) else value,
+)
+def test_wrong_input_of_memory_rate_is_one_sentence(command: Command, arguments: list[str], parts: list[str]) -> None:
+    said = command("memory", "rate", *arguments)
+    assert said.code == 2
+    assert said.err.count("\n") == 1
+    for part in parts:
+        assert part in said.err
 
 
 def test_memory_commands_import_no_torch() -> None:

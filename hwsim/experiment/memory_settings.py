@@ -132,7 +132,7 @@ class MemorySettings(Settings):
         "a technology of `hwsim memory list`, a file with a table of one's own, or such a table",
         "what the cells are, and so how they fail; absent for the mechanisms below alone",
     )
-    constants: dict[str, float | int | str | list[float | int | str]] = setting(
+    constants: dict[str, Any] = setting(  # the technology's table says what each may be
         {},
         "a table of constants such as { delta = 45, write_pulse = '8 ns' }",
         "constants of the technology that are to be others, by name: `hwsim memory show` lists them",

@@ -12,9 +12,11 @@ from hwsim.errors import HwsimError
 from hwsim.experiment.quantities import Duration, Temperature, Voltage, optional, seconds
 from hwsim.experiment.settings import REQUIRED, Settings, one_or_many, setting
 from hwsim.memory.mission import Condition, Mission, Phase
+from hwsim.memory.technology import Technology
 from hwsim.memory.units import quantity
 
 _SWEPT = ("at", "voltage", "refresh_every")
+_OF_TECHNOLOGY = {"voltage": "nominal_voltage", "refresh_every": "refresh_interval"}  # key -> the constant it replaces
 
 
 class Sweep(NamedTuple):
@@ -95,6 +97,17 @@ class MissionSettings(Settings):
         for sweep in sweeps:
             self.mission(sweep)
         return self
+
+    def check_used_by(self, technology: Technology | None) -> None:
+        """Raises `HwsimError` for a voltage or a refresh where the cells know none: nothing would follow from it."""
+        for key, constant in _OF_TECHNOLOGY.items():
+            if technology is not None and constant in technology:
+                continue
+            places = [f"mission.{key}"] if getattr(self, key) else []
+            places += [f"mission.profile[{n}].{key}" for n, one in enumerate(self.profile) if getattr(one, key)]
+            if places:
+                cells = f"the cells of {technology.name!r}" if technology else "cells of no technology"
+                raise HwsimError(f"`{places[0]}` has no effect on {cells}: leave it out")
 
     def _inherited(self, key: str) -> bool:
         """Whether any phase leaves `key` to the mission."""

@@ -234,6 +234,8 @@ class Scenario(Settings):
                 "nothing fails in this memory: give `memory.technology`, or one of the tables `memory.flips`, "
                 "`memory.stuck_at`, `memory.clusters` and `memory.fault_map`"
             )
+        if self.mission is not None:
+            self.mission.check_used_by(memory.cells())
         return self
 
     def _unused(self) -> str | None:

@@ -16,7 +16,7 @@ from functools import singledispatch
 from hwsim.memory.geometry import Geometry
 from hwsim.memory.mechanism import Mechanism, RandomEvents, Situation, situation_for
 from hwsim.memory.mechanisms import dram, levels, mechanisms_of, nand, sram
-from hwsim.memory.mission import Condition, Exposure
+from hwsim.memory.mission import Condition, Exposure, to_ticks
 from hwsim.memory.physics.common import combine_flips, normal_cdf
 from hwsim.memory.physics.levels import bit_errors
 from hwsim.memory.random import Key
@@ -58,6 +58,7 @@ def error_rate(source: Technology, condition: Condition, age_s: float = 0.0, cyc
         if name in source.geometry
     }
     geometry = Geometry.for_words(_WORDS, **{"word_bits": 64, **shape})
+    to_ticks("age_s", age_s)  # refuses what is no age
     exposure = Exposure({condition: age_s})
     parts: dict[str, float | None] = {}
     for mechanism in mechanisms_of(source):

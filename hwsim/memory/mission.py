@@ -23,6 +23,7 @@ Ticks = NDArray[np.int64]
 
 TICKS_PER_S = 10**9  # life is counted in nanoseconds; access times, which may be shorter, are not part of it
 LONGEST_S = 290 * 365.25 * 86400  # what a 64-bit count of them holds, nearly
+MOST_EVENTS = 10**7  # scrubs or rewrites in a mission: one a minute for 19 years; each takes some bytes of tables
 
 
 def to_ticks(name: str, seconds: float) -> int:
@@ -190,8 +191,8 @@ class Mission:
         scrub_every_s: time between two scrubs, counted from the first write; None for no scrubbing.
         rewrite_every_s: time between two rewrites of the same words from elsewhere, counted in the same way.
 
-    Raises `HwsimError` for a profile without phases or one that goes back in time, a read before the write, and an
-    event after the end.
+    Raises `HwsimError` for a profile without phases or one that goes back in time, a read before the write, an
+    event after the end, and more scrubs or rewrites than ten million.
     """
 
     phases: tuple[Phase, ...]
@@ -224,8 +225,15 @@ class Mission:
             )
         for name in ("scrub_every_s", "rewrite_every_s"):
             every = getattr(self, name)
-            if every is not None and to_ticks(name, every) < 1:
+            if every is None:
+                continue
+            if to_ticks(name, every) < 1:
                 raise HwsimError(f"{name} = {every!r} is no interval: give more than 0 s.")
+            if (end - write) // to_ticks(name, every) > MOST_EVENTS:
+                raise HwsimError(
+                    f"{name} = {every:g} s comes {(end - write) / TICKS_PER_S / every:.2g} times in this mission, more "
+                    f"than the {MOST_EVENTS:,} that can be simulated: give a longer interval, or a shorter mission."
+                )
 
     @classmethod
     def constant(cls, condition: Condition, duration_s: float, **events: object) -> Mission:

@@ -26,11 +26,18 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     (life(mission={"read_at": "3 years"}), ["mission", "after the end", "longer"]),
     (life(mission={"read_at": ["1 year", "12 months"]}), ["mission", "twice"]),
     (life(mission={"scrub_every": "0 s"}), ["mission", "scrub_every", "more than 0"]),
+    (life(mission={"scrub_every": "1 us"}), ["mission", "scrub_every", "10,000,000", "longer interval"]),
     (life(mission={"profile": []}), ["mission.profile"]),
     # conditions
     (life(mission={"at": "-300 degC"}), ["mission", "-300", "absolute zero"]),
     (life(mission={"at": ["25 degC", "25 C"]}), ["mission", "twice"]),
     (life(mission={"voltage": "-1 V"}), ["mission", "-1", "at least 0 V"]),
+    (life(mission={"voltage": "1 V"}), ["mission.voltage", "no effect", "no technology"]),
+    (life({"technology": "stt_mram"}, {"voltage": "1 V"}), ["mission.voltage", "no effect", "stt_mram"]),
+    (
+        life({"technology": "sram"}, {"profile": [{"for": "3 years", "refresh_every": "1 s"}]}),
+        ["mission.profile[0].refresh_every", "no effect", "sram"],
+    ),
     (life(mission={"profile": [{"for": "1 day", "at": "25 degC"}], "at": "85 degC"}), ["`at`", "no effect"]),
     (life(mission={"profile": [{"for": "3 years", "duty": 2}]}), ["mission.profile[0].duty", "0 to 1"]),
     # quantities
@@ -51,6 +58,9 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     (life({"technology": "stt_mran"}), ["memory", "did you mean 'stt_mram'"]),
     (life({"technology": "stt_mram", "constants": {"detla": 45}}), ["memory", "did you mean 'delta'"]),
     (life({"technology": "stt_mram", "constants": {"write_pulse": "8 V"}}), ["write_pulse", "'8 V'", "time"]),
+    (life({"technology": "stt_mram", "constants": {"delta": float("nan")}}), ["memory", "delta", "not finite"]),
+    (life({"technology": "stt_mram", "constants": {"delta": [1, 2]}}), ["memory", "delta", "one number"]),
+    (life({"technology": "stt_mram", "constants": {"delta": {"value": 1}}}), ["memory", "delta"]),
     (life({"technology": "lost.toml"}), ["lost.toml"]),
     (life({"constants": {"delta": 45}}), ["constants", "technology"]),
     (life({"flips": None, "stuck_at": None}), ["nothing fails", "memory.technology"]),
@@ -112,7 +122,8 @@ def test_the_keys_of_the_issue_mean_what_they_say(tmp_path: Path) -> None:
 
 
 def test_all_combinations_of_what_is_swept_are_run_in_order() -> None:
-    scenario = load_scenario(life(mission={"at": ["25 degC", "85 degC"], "voltage": ["0.7 V", "600 mV"]}))
+    swept = {"at": ["25 degC", "85 degC"], "voltage": ["0.7 V", "600 mV"]}
+    scenario = load_scenario(life({"technology": "sram"}, swept))
     points = [trial.point for trial in all_trials(scenario) if trial.point.variant == "scaled" and trial.map == 0]
     assert points[0] == LifePoint("q2.5", "scaled")
     assert [point[2:4] for point in points[1::3]] == [(25, 0.7), (25, 0.6), (85, 0.7), (85, 0.6)]
@@ -123,11 +134,12 @@ def test_all_combinations_of_what_is_swept_are_run_in_order() -> None:
     "scenario",
     [
         life(),
-        life(mission={"profile": [{"for": "3 years", "at": "25 degC", "voltage": "1 V", "refresh_every": "64 ms"}]}),
+        life({"technology": "sram"}, {"profile": [{"for": "3 years", "at": "25 degC", "voltage": "1 V"}]}),
+        life({"technology": "dram"}, {"profile": [{"for": "3 years", "at": "25 degC", "refresh_every": "64 ms"}]}),
         life(
             {"technology": {"based_on": "stt_mram", "constants": {"delta": 45}}, "constants": {"write_pulse": "8 ns"}}
         ),
-        life({"clusters": {"scope": "row", "rate": 1e-3}}, {"voltage": "0.7 V"}),
+        life({"clusters": {"scope": "row", "rate": 1e-3}, "technology": "sram"}, {"voltage": "0.7 V"}),
     ],
 )
 def test_a_resolved_scenario_says_everything_and_loads_as_itself(scenario: dict[str, Any], tmp_path: Path) -> None:
