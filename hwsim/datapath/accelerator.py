@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from hwsim.datapath.arithmetic import divide, multiply, ratio, times
+from hwsim.datapath.arithmetic import divide, largest_magnitude, multiply, ratio, times
 from hwsim.datapath.counts import Counts, LayerCounts
 from hwsim.datapath.plan import RESULT, Plan, Rescaling, place_divisions
 from hwsim.datapath.planned import PlanOptions, least_cost_plan
@@ -114,7 +114,7 @@ class Accelerator:
         if images.dim() != len(expected) + 1 or images.shape[1] != expected[0] or len(images) == 0:
             shape = ", ".join(map(str, expected))
             raise HwsimError(f"Images of shape {tuple(images.shape)} do not fit the network, which takes (N, {shape}).")
-        chunk = chunk or min(max(2**21 // math.prod(images.shape[1:]), 8), 250)
+        chunk = chunk or _chunk(images)
         counts = Counts(_label(op) for op in self.network.operations)  # in order of execution
         logits = []
         with self._port.reading(faults, counts):
@@ -127,16 +127,16 @@ class Accelerator:
     @torch.inference_mode()
     def peaks(self, images: Tensor) -> dict[str, float]:
         """The largest magnitude of every value of the network over `images`; NaN where one occurs."""
-        values: Values = {}
-        counts, found = Counts(), {}
-        for name, step in [
-            (self.network.input.name, lambda *_: images.float()),
-            *((op.name, s) for op, s in self._steps),
-        ]:
-            self._produce(name, step(values, counts), values, counts)
-            # An operation may overwrite its input, whose magnitude has been taken by then.
-            if isinstance(values[name], Tensor) and values[name].is_floating_point():
-                found[name] = float(values[name].abs().max())
+        found: dict[str, float] = {}
+
+        def see(name: str, value: Any) -> None:
+            if isinstance(value, Tensor) and value.is_floating_point():
+                peak = largest_magnitude(value)
+                before = found.get(name, peak)
+                found[name] = peak if math.isnan(peak) or peak > before else before
+
+        for part in images.split(_chunk(images)):
+            self._execute(part, Counts(), see)
         return found
 
     def _count_reads(self, start: int, stop: int, counts: Counts) -> None:
@@ -151,14 +151,19 @@ class Accelerator:
             if self._port.divides(name):
                 self._count_division(layer, words, self.hardened.constants[name].powers_of_two)
 
-    def _execute(self, images: Tensor, counts: Counts) -> Tensor:
+    def _execute(self, images: Tensor, counts: Counts, see: Callable[[str, Any], None] | None = None) -> Tensor:
+        """The logits; `see` is shown every value as it is produced: a later operation may overwrite it."""
         images = images.float()
         if images.dim() == 4:
             images = images.contiguous(memory_format=torch.channels_last)
         values: Values = {}
         self._produce(self.network.input.name, images, values, counts)
+        if see is not None:
+            see(self.network.input.name, values[self.network.input.name])
         for op, step in self._steps:
             self._produce(op.name, step(values, counts), values, counts)
+            if see is not None:
+                see(op.name, values[op.name])
             for name in self._last_read[op.name]:
                 values.pop(name, None)
         return values[self._where(self.network.output, RESULT)]
@@ -367,6 +372,11 @@ class Accelerator:
             layer.reciprocal_multiplications += n
         else:
             layer.divisions += n
+
+
+def _chunk(images: Tensor) -> int:
+    """Images simulated at a time, unless said."""
+    return min(max(2**21 // math.prod(images.shape[1:]), 8), 250)
 
 
 def true_peaks(network: Network, images: Tensor | None = None) -> dict[str, float]:

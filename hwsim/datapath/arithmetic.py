@@ -60,6 +60,14 @@ def count_nonfinite(y: Tensor) -> int:
     return y.numel() - int(y.isfinite().sum())
 
 
+def largest_magnitude(y: Tensor) -> float:
+    """The largest magnitude of a tensor; NaN if there is one. One pass, in the order in which the elements lie."""
+    if y.dim() == 4 and y.is_contiguous(memory_format=torch.channels_last):
+        y = y.movedim(1, -1)
+    low, high = torch.aminmax(y)
+    return float(torch.maximum(low.abs(), high.abs()))
+
+
 def _numbers(scale: Scale | Constants) -> np.ndarray:
     """As doubles of 24-bit significand; the nearest double where a scale is beyond their range."""
     if isinstance(scale, Constants):
