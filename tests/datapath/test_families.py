@@ -6,6 +6,8 @@ import torchvision
 from torch import nn
 
 from hwsim import Accelerator, Scaling, capture, harden
+from hwsim.datapath.places import grouped, places
+from tests.datapath.test_places import adds_up, counted
 
 FAMILIES = {  # a small member of each family, and the smallest images that it takes
     "alexnet": 64,
@@ -59,8 +61,12 @@ def test_a_member_of_the_family_gives_its_reference_logits_in_every_way(name):
     for power_of_two in (False, True):
         stored = harden(network, "fp32", Scaling(power_of_two=power_of_two))
         for way in WAYS[2:] if power_of_two else WAYS:
-            run = Accelerator(network, stored, way, calibration=images).run(images)
+            accelerator = Accelerator(network, stored, way, calibration=images)
+            run = accelerator.run(images)
             assert not run.nonfinite, way
             assert (run.logits - expected).abs().max() < 1e-4 * expected.abs().max(), way
             if power_of_two:
                 assert run.counts.total.divisions == run.counts.total.reciprocal_multiplications == 0
+            found = places(network, stored, accelerator.plan)
+            assert adds_up(found, images=2, reads=2) == counted(run.counts.total), way
+            assert len(grouped(found)) <= 6

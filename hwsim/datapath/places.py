@@ -1,0 +1,322 @@
+"""Every place of a datapath where a scale changes: what is divided there, by what, and what forces it.
+
+The places follow from the plan and the shapes alone. Their elements add up to the counters of a run.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from hwsim.datapath.plan import RESULT, Plan, Rescaling
+from hwsim.datapath.tensor_format import TensorFormats
+from hwsim.hardening import Constants, Hardened
+from hwsim.hardening.scaling import EXPONENT_BITS
+from hwsim.network import Affine, Call, Linear, Network, Operation, Scale, rule_of
+from hwsim.network.scale import ONE, SIGNIFICAND_BITS
+
+KINDS = {
+    "division": "a true division",
+    "reciprocal": "a multiplication by a reciprocal",
+    "shift": "a division by a power of two: a shift or an exponent subtraction",
+    "alignment": "a multiplication that gives an input of a join the scale of the others",
+    "absorbed": "taken up for nothing by a multiplier that is there anyway",
+}
+"""What is done at a place."""
+
+COUNTER_OF = {
+    "division": "divisions",
+    "reciprocal": "reciprocal_multiplications",
+    "shift": "shifts",
+    "alignment": "alignments",
+}
+"""The counter of each kind of place; what is absorbed is not counted."""
+
+_NAMES = {
+    "add": "the sum",
+    "sub": "the difference",
+    "cat": "the concatenation",
+    "stack": "the concatenation",
+    "maximum": "the maximum",
+    "minimum": "the minimum",
+    "mul": "the product",
+    "matmul": "the product",
+    "bmm": "the product",
+    "einsum": "the product",
+    "div": "the quotient",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "elu": "ELU",
+    "sigmoid": "sigmoid",
+    "tanh": "tanh",
+    "softmax": "softmax",
+    "hardswish": "hard-swish",
+    "hardsigmoid": "hard-sigmoid",
+    "layer_norm": "LayerNorm",
+    "scaled_dot_product_attention": "attention",
+}
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What forces a division, in words: `subject predicate`, as in "GELU needs its input unscaled".
+
+    Attributes:
+        subject: what it is, wherever it stands.
+        predicate: what it needs or does.
+        where: the module path of the operation or tensor, if there is one.
+        joined: what a join joins the tensor with.
+    """
+
+    subject: str
+    predicate: str
+    where: str = ""
+    joined: str = ""
+
+    @property
+    def general(self) -> str:
+        """The same for all places that are there for the same cause."""
+        return f"{self.subject} {self.predicate}"
+
+    def __str__(self) -> str:
+        where = f" in {self.where}" if self.where else ""
+        joined = f" and joins it with {self.joined}" if self.joined else ""
+        return f"{self.subject}{where} {self.predicate}{joined}"
+
+
+@dataclass(frozen=True)
+class Place:
+    """One place where a scale changes.
+
+    Attributes:
+        tensor: module path of what is divided, the name of a parameter, or "images".
+        elements: numbers that pass it, for one image; with `per_read`, words of one read of the weights.
+        kind: one of `KINDS`.
+        divisor: what is divided out: a scale, or the constants of a layer, one for each channel.
+        readers: module paths of what reads the result, or "logits".
+        cause: what forces it; of an absorbed scale, what takes it up.
+        per_read: whether a read of the weights is divided, which the images of a batch share.
+    """
+
+    tensor: str
+    elements: int
+    kind: str
+    divisor: Scale | Constants
+    readers: tuple[str, ...]
+    cause: Cause
+    per_read: bool = False
+
+    @property
+    def constants(self) -> int:
+        """Constants that the datapath has to keep for it; those that are absorbed beforehand are none."""
+        if self.kind == "absorbed":
+            return 0
+        return len(self.divisor.exponent) if isinstance(self.divisor, Constants) else 1
+
+    @property
+    def constant_bits(self) -> int:
+        """Safe memory that they take, in bits."""
+        if self.kind == "absorbed":
+            return 0
+        if isinstance(self.divisor, Constants):
+            return self.divisor.bits
+        # A product of many constants may need a longer exponent than one constant.
+        exponent = max(EXPONENT_BITS, abs(self.divisor.exponent).bit_length() + 1)
+        return exponent + (0 if self.divisor.is_power_of_two else SIGNIFICAND_BITS - 1)
+
+    def __str__(self) -> str:
+        numbers = "words" if self.per_read else "elements"
+        done = "absorbed" if self.kind == "absorbed" else f"{self.kind}, {self.elements:,} {numbers} by {self._by}"
+        return f"{self.tensor} for {', '.join(self.readers)}: {done}; {self.cause}"
+
+    @property
+    def _by(self) -> str:
+        if isinstance(self.divisor, Scale):
+            return f"{self.divisor}"
+        values = self.divisor.values
+        return f"{values[0]:.6g}" if len(values) == 1 else f"{len(values)} constants"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Places of one kind that are there for the same cause.
+
+    Attributes:
+        kind: one of `KINDS`.
+        cause: see `Cause.general`.
+        places: how many there are.
+        elements: of all of them, as in `Place`.
+        per_read: see `Place`.
+    """
+
+    kind: str
+    cause: str
+    places: int
+    elements: int
+    per_read: bool
+
+
+def grouped(places: Iterable[Place]) -> list[Group]:
+    """Places grouped by kind and cause: the most elements first, what is absorbed last."""
+    found: dict[tuple[str, str, bool], list[int]] = {}
+    for place in places:
+        found.setdefault((place.kind, place.cause.general, place.per_read), []).append(place.elements)
+    groups = [Group(kind, cause, len(all_), sum(all_), read) for (kind, cause, read), all_ in found.items()]
+    return sorted(groups, key=lambda group: (group.kind == "absorbed", -group.elements))
+
+
+def places(
+    network: Network,
+    hardened: Hardened,
+    plan: Plan,
+    divider: str = "exact",
+    formats: TensorFormats | None = None,
+) -> tuple[Place, ...]:
+    """Every place where a datapath changes a scale, in order of execution.
+
+    Args:
+        network: the network that runs.
+        hardened: its stored words and their constants.
+        plan: what its datapath does about scales.
+        divider: "exact" or "reciprocal".
+        formats: number formats of the datapath, whose ranges may force a division; FP32 if None.
+    """
+    return tuple(_Places(network, hardened, plan, divider, formats or TensorFormats.of()).all())
+
+
+class _Places:
+    """The walk along the operations, which all need the same few things."""
+
+    def __init__(self, network: Network, hardened: Hardened, plan: Plan, divider: str, formats: TensorFormats) -> None:
+        self.network, self.hardened, self.plan = network, hardened, plan
+        self.divider, self.formats = divider, formats
+        self.operations = {op.name: op for op in network.operations}
+        self.shared = Counter(op.layer or op.name for op in network.operations if isinstance(op, Call))
+
+    def all(self) -> Iterator[Place]:
+        yield from self._rescaled(self.network.input.name)
+        for op in self.network.operations:
+            yield from self._words(op)
+            yield from self._inside(op)
+            yield from self._rescaled(op.name)
+
+    def _words(self, op: Operation) -> Iterator[Place]:
+        """Stored words that are divided as they are read: weights in one way of dividing, biases in every way."""
+        name = op.weight if isinstance(op, Linear) else op.addend if isinstance(op, Affine) else None
+        constants = self.hardened.constants.get(name) if name else None
+        if name is None or constants is None or constants.all_one:
+            return
+        if self.plan.divide_words or name in self.network.biases:
+            kind = self._kind(constants.powers_of_two)
+            subject = "weights" if isinstance(op, Linear) else "stored biases"
+            cause = Cause(subject, "are divided as they are read")
+            yield Place(
+                name, self.hardened.words[name].size, kind, constants, (self._label(op.name),), cause, per_read=True
+            )
+
+    def _inside(self, op: Operation) -> Iterator[Place]:
+        """What an operation's own multiplier changes: for nothing, or one that is idle otherwise."""
+        if isinstance(op, Affine):
+            seen, produced = self.plan.seen(op.input.name, op.name), self.plan.produced(op.name)
+            if seen == produced:
+                return
+            divisor = seen / produced if isinstance(seen, Scale) and isinstance(produced, Scale) else seen
+            kind, cause = "absorbed", Cause("BatchNorm", "takes the scale up", op.layer or op.name)
+            if op.multiplier is None:
+                # As the datapath counts it: both scales are powers of two, or a multiplier is needed.
+                kind = self._kind(_power_of_two(seen) and _power_of_two(produced), by_multiplier=True)
+                cause = self._cause(op.input.name, *self.plan.multipliers.get(op.name, ("layer", "")))
+            yield self._place(op.input.name, kind, divisor, (op.name,), cause)
+        elif isinstance(op, Call):
+            changed = self._absorbed(op)
+            if changed != ONE:
+                cause = Cause(_name(op), "takes the scale up", op.layer or op.name)
+                yield self._place(op.inputs[0], "absorbed", changed, (op.name,), cause)
+
+    def _absorbed(self, op: Call) -> Scale:
+        """The scale that a constant inside a call takes up; one if none does."""
+        rule = rule_of(op)
+        seen = [self.plan.seen(name, op.name) for name in op.inputs]
+        produced = self.plan.produced(op.name)
+        if rule is None or not isinstance(produced, Scale) or not all(isinstance(scale, Scale) for scale in seen):
+            return ONE
+        product = ONE
+        for scale in seen:
+            assert isinstance(scale, Scale)
+            product = product * scale
+        if rule.effect == "absorb":
+            return product / produced
+        if rule.effect == "carry" and rule.absorbs_others:
+            # Exactly one, where only the carried tensor has a scale.
+            others = [s for at, s in enumerate(seen) if at != rule.carried and isinstance(s, Scale) and not s.is_one]
+            return product / produced if others else ONE
+        return ONE
+
+    def _rescaled(self, value: str) -> Iterator[Place]:
+        for rescaling in self.plan.rescalings_of(value):
+            cause = self._cause(value, rescaling.reason, rescaling.forced_by, rescaling)
+            kind = "alignment" if rescaling.reason == "join" else self._kind(_power_of_two(rescaling.divisor))
+            yield self._place(value, kind, rescaling.divisor, rescaling.readers, cause)
+
+    def _place(
+        self, value: str, kind: str, divisor: Scale | Constants, readers: tuple[str, ...], cause: Cause
+    ) -> Place:
+        shown = tuple(dict.fromkeys(self._label(name) for name in readers))
+        return Place(self._label(value), self.network.elements[value], kind, divisor, shown, cause)
+
+    def _cause(self, value: str, reason: str, forced_by: str, rescaling: Rescaling | None = None) -> Cause:
+        if reason == "layer":
+            if rescaling is None:
+                return Cause("own constant", "goes into the bias addition's multiplier")
+            return Cause("own constant", "is divided right behind the layer")
+        if forced_by == RESULT:
+            return Cause("the logits", "must be unscaled")
+        op = self.operations.get(forced_by)
+        if reason == "range":
+            fmt = self.formats.of_value(self.network, op, rescaled=False).words.name
+            return Cause(f"the range of {fmt}", "would be left", self._label(forced_by))
+        where = forced_by if op is None else op.layer or op.name
+        if reason == "join":
+            joined = ""
+            if op is not None and rescaling is not None and op.name in rescaling.readers:
+                joined = ", ".join(self._label(name) for name in dict.fromkeys(op.inputs) if name != value)
+            return Cause(_name(op), "needs inputs of one scale", where, joined)
+        if reason == "product":
+            return Cause(_name(op), "multiplies scales", where)
+        if isinstance(op, Affine):
+            return Cause("the bias addition", "needs its input unscaled", where)
+        return Cause(_name(op), "needs its input unscaled", where)
+
+    def _kind(self, power_of_two: bool, by_multiplier: bool = False) -> str:
+        if power_of_two:
+            return "shift"
+        return "reciprocal" if by_multiplier or self.divider == "reciprocal" else "division"
+
+    def _label(self, name: str) -> str:
+        """A value or an operation as a user knows it: its module's path, and what it is where that says too little."""
+        if name == RESULT:
+            return "logits"
+        op = self.operations.get(name)
+        if op is None:
+            return "images" if name == self.network.input.name else name
+        label = op.layer or op.name
+        if isinstance(op, Affine) and op.multiplier is None:
+            return f"{label} with bias"
+        if isinstance(op, Call) and op.layer and self.shared[label] > 1:
+            return f"{_name(op).removeprefix('the ')} of {label}"
+        return label
+
+
+def _name(op: Operation | None) -> str:
+    """An operation in words."""
+    if isinstance(op, Linear):
+        return "the layer"
+    if op is None or isinstance(op, Affine):
+        return "the operation"
+    name = str(op.target).removeprefix("aten.").split(".")[0].strip("_")
+    return _NAMES.get(name, name)
+
+
+def _power_of_two(scale: Scale | Constants) -> bool:
+    return scale.powers_of_two if isinstance(scale, Constants) else scale.is_power_of_two
