@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Literal
 
 from hwsim.datapath import planner
+from hwsim.datapath.costs import check_prices
 from hwsim.datapath.plan import RESULT, Plan, Rescaling
 from hwsim.datapath.tensor_format import TensorFormat, TensorFormats
 from hwsim.errors import HwsimError
@@ -21,7 +22,8 @@ class PlanOptions:
     """What a plan may cost and how careful it is.
 
     Attributes:
-        prices: price of a rescaling for one element, by kind: "shift", "reciprocal", "division".
+        prices: price of a rescaling for one element, by kind: "shift", "reciprocal", "division"; `costs.prices` makes
+            them from the table of operation costs.
         divider: whether a datapath that cannot shift divides ("exact"), or multiplies by the "reciprocal".
         bias_multiplier: whether the bias addition has a multiplier that may be used.
         headroom_bits: the largest value seen in calibration may grow by this many bits, by faults or other images.
@@ -36,6 +38,9 @@ class PlanOptions:
     headroom_bits: float = 2.0
     precision_bits: float | None = None
     time_limit_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        check_prices(self.prices)
 
     def range_of(self, fmt: TensorFormat, peak: float) -> tuple[float, float]:
         """The potentials, in log2, at which a tensor with this largest magnitude fits a format.
@@ -168,7 +173,7 @@ def _nodes(
                     yield planner.Node(f"{op.name} ({other})", "output", (other,))
                 yield planner.Node(op.name, "carry", (name,), result)
             else:
-                unique = inputs if rule.effect == "product" else tuple(dict.fromkeys(inputs))
+                unique = inputs if rule.effect in ("product", "quotient") else tuple(dict.fromkeys(inputs))
                 yield planner.Node(op.name, rule.effect, unique, result)
     yield planner.Node(RESULT, "output", (network.output,))
 
@@ -178,7 +183,7 @@ def _returns_several(call: Call) -> bool:
     return schema is not None and any(str(value.type) == "List[Tensor]" for value in schema.returns)
 
 
-_REASONS = {"join": "join", "product": "product", "range": "range"}
+_REASONS = {"join": "join", "product": "product", "quotient": "quotient", "range": "range"}
 
 
 def _executable(solution: planner.Solution, operations: Mapping[str, Operation]) -> Plan:
