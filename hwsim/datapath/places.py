@@ -6,7 +6,7 @@ The places follow from the plan and the shapes alone. Their elements add up to t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hwsim.datapath.plan import RESULT, Plan, Rescaling
@@ -93,6 +93,7 @@ class Place:
         tensor: module path of what is divided, the name of a parameter, or "images".
         elements: numbers that pass it, for one image; with `per_read`, words of one read of the weights.
         kind: one of `KINDS`.
+        operation: what does it and has a price: "division", "reciprocal" or "shift"; empty where it is absorbed.
         divisor: what is divided out: a scale, or the constants of a layer, one for each channel.
         readers: module paths of what reads the result, or "logits".
         cause: what forces it; of an absorbed scale, what takes it up.
@@ -102,6 +103,7 @@ class Place:
     tensor: str
     elements: int
     kind: str
+    operation: str
     divisor: Scale | Constants
     readers: tuple[str, ...]
     cause: Cause
@@ -155,6 +157,21 @@ class Group:
     places: int
     elements: int
     per_read: bool
+
+
+def price(found: Iterable[Place], prices: Mapping[str, float], batch: int = 1) -> float:
+    """What places cost for one image, where `batch` images share a read of the weights.
+
+    Args:
+        found: the places.
+        prices: price of one "division", "reciprocal" and "shift".
+        batch: images that share one read.
+    """
+    return sum(
+        place.elements * prices[place.operation] / (batch if place.per_read else 1)
+        for place in found
+        if place.operation
+    )
 
 
 def grouped(places: Iterable[Place]) -> list[Group]:
@@ -211,9 +228,8 @@ class _Places:
             kind = self._kind(constants.powers_of_two)
             subject = "weights" if isinstance(op, Linear) else "stored biases"
             cause = Cause(subject, "are divided as they are read")
-            yield Place(
-                name, self.hardened.words[name].size, kind, constants, (self._label(op.name),), cause, per_read=True
-            )
+            words = self.hardened.words[name].size
+            yield Place(name, words, kind, kind, constants, (self._label(op.name),), cause, per_read=True)
 
     def _inside(self, op: Operation) -> Iterator[Place]:
         """What an operation's own multiplier changes: for nothing, or one that is idle otherwise."""
@@ -227,12 +243,12 @@ class _Places:
                 # As the datapath counts it: both scales are powers of two, or a multiplier is needed.
                 kind = self._kind(_power_of_two(seen) and _power_of_two(produced), by_multiplier=True)
                 cause = self._cause(op.input.name, *self.plan.multipliers.get(op.name, ("layer", "")))
-            yield self._place(op.input.name, kind, divisor, (op.name,), cause)
+            yield self._place(op.input.name, kind, kind, divisor, (op.name,), cause)
         elif isinstance(op, Call):
             changed = self._absorbed(op)
             if changed != ONE:
                 cause = Cause(_name(op), "takes the scale up", op.layer or op.name)
-                yield self._place(op.inputs[0], "absorbed", changed, (op.name,), cause)
+                yield self._place(op.inputs[0], "absorbed", "", changed, (op.name,), cause)
 
     def _absorbed(self, op: Call) -> Scale:
         """The scale that a constant inside a call takes up; one if none does."""
@@ -256,14 +272,22 @@ class _Places:
     def _rescaled(self, value: str) -> Iterator[Place]:
         for rescaling in self.plan.rescalings_of(value):
             cause = self._cause(value, rescaling.reason, rescaling.forced_by, rescaling)
-            kind = "alignment" if rescaling.reason == "join" else self._kind(_power_of_two(rescaling.divisor))
-            yield self._place(value, kind, rescaling.divisor, rescaling.readers, cause)
+            operation = self._kind(_power_of_two(rescaling.divisor))
+            kind = "alignment" if rescaling.reason == "join" else operation
+            yield self._place(value, kind, operation, rescaling.divisor, rescaling.readers, cause)
 
     def _place(
-        self, value: str, kind: str, divisor: Scale | Constants, readers: tuple[str, ...], cause: Cause
+        self,
+        value: str,
+        kind: str,
+        operation: str,
+        divisor: Scale | Constants,
+        readers: tuple[str, ...],
+        cause: Cause,
     ) -> Place:
         shown = tuple(dict.fromkeys(self._label(name) for name in readers))
-        return Place(self._label(value), self.network.elements[value], kind, divisor, shown, cause)
+        operation = "" if kind == "absorbed" else operation
+        return Place(self._label(value), self.network.elements[value], kind, operation, divisor, shown, cause)
 
     def _cause(self, value: str, reason: str, forced_by: str, rescaling: Rescaling | None = None) -> Cause:
         if reason == "layer":
@@ -282,8 +306,8 @@ class _Places:
             if op is not None and rescaling is not None and op.name in rescaling.readers:
                 joined = ", ".join(self._label(name) for name in dict.fromkeys(op.inputs) if name != value)
             return Cause(_name(op), "needs inputs of one scale", where, joined)
-        if reason == "product":
-            return Cause(_name(op), "multiplies scales", where)
+        if reason in ("product", "quotient"):
+            return Cause(_name(op), "combines scales", where)
         if isinstance(op, Affine):
             return Cause("the bias addition", "needs its input unscaled", where)
         return Cause(_name(op), "needs its input unscaled", where)

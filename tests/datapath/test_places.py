@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from hwsim import Accelerator, HwsimError, Scaling, capture, harden
-from hwsim.datapath import WAYS, plan_divisions
-from hwsim.datapath.places import COUNTER_OF, Cause, Place, grouped, places
+from hwsim.datapath import WAYS, PlanOptions, plan_divisions
+from hwsim.datapath.places import COUNTER_OF, Cause, Place, grouped, places, price
 from hwsim.datapath.tensor_format import TensorFormats
 from hwsim.network.scale import Scale
 from tests.datapath.networks import Fire, Residual, captured
@@ -113,6 +113,13 @@ class TestCauses:
         found = places(network, stored, plan, formats=formats)
         assert any(place.cause.general == "the range of fp16 would be left" for place in found)
 
+    @pytest.mark.parametrize("power_of_two", [False, True])
+    def test_the_price_of_a_plan_is_what_the_planner_says(self, network, power_of_two):
+        stored = harden(network, "fp32", Scaling(power_of_two=power_of_two))
+        prices = {"division": 7.0, "reciprocal": 3.0, "shift": 0.5}
+        planned = plan_divisions(network, stored, IMAGES, PlanOptions(prices))
+        assert price(places(network, stored, planned.plan), prices) == pytest.approx(planned.solution.cost)
+
     def test_groups_keep_every_place_and_element(self, network):
         stored = harden(network, "fp32", Scaling())
         found = places(network, stored, Accelerator(network, stored, "planned").plan)
@@ -126,7 +133,7 @@ class TestCauses:
 @pytest.mark.parametrize("significand", [1.0, 1.5])
 def test_a_constant_takes_the_bits_that_hold_it(exponent, significand):
     """Two's complement exponents of at least the 10 bits of one layer's constant."""
-    bits = Place("x", 1, "division", Scale(significand, exponent), ("logits",), Cause("", "")).constant_bits
+    bits = Place("x", 1, "division", "division", Scale(significand, exponent), ("logits",), Cause("", "")).constant_bits
     bits -= 23 if significand != 1 else 0
     assert bits >= 10
     assert -(2 ** (bits - 1)) <= exponent < 2 ** (bits - 1)
