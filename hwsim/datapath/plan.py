@@ -41,7 +41,7 @@ class Rescaling:
         readers: names of the operations that read the rescaled value, or `RESULT`.
         divisor: what it is divided by: a scale, or the constants of a layer, one for each channel.
         reason: "layer" (its own constant is divided out), "join" (its scale is made that of the other inputs of a
-            sum or concatenation), "unscaled" (a reader needs scale one), "product" or "range".
+            sum or concatenation), "unscaled" (a reader needs scale one), "product", "quotient" or "range".
         made_from: a reader of the copy that is divided, if it is not the value itself.
         forced_by: name of the operation that forces it, or `RESULT`; with "range" that of the value which would leave
             it, with "layer" empty.
@@ -237,6 +237,9 @@ def result_scale(call: Call, inputs: Mapping[str, Scale]) -> Scale:
         return ONE
     if rule.effect == "product":
         return _product(inputs[name] for name in values)
+    if rule.effect == "quotient":
+        dividend, divisor = (arg.name for arg in call.args[:2])
+        return inputs[dividend] / inputs[divisor]
     if rule.effect == "absorb" and not rule.keeps:
         return ONE
     carried = values[0] if rule.effect != "carry" or not rule.carried else call.args[rule.carried].name

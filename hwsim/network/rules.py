@@ -8,6 +8,7 @@ right:
              that are added or compared, like the bounds of ReLU6, are multiplied by s;
 - `join`     all inputs must have one scale, which the result has: sums, concatenations, maxima;
 - `product`  the scales of the inputs multiply;
+- `quotient` the scale of the first input is divided by that of the second;
 - `absorb`   a constant multiplier inside takes up any scale, so the result can have whichever is wanted: a product
              with a constant, LayerNorm, hard-swish;
 - `size`     the result is a size or an index, which has no scale.
@@ -29,7 +30,7 @@ from torch import Tensor
 from hwsim.network.graph import ATEN, Call, Parameter, Ref, leaves
 from hwsim.network.scale import ONE, Scale
 
-Effect = Literal["carry", "join", "product", "absorb", "size"]
+Effect = Literal["carry", "join", "product", "quotient", "absorb", "size"]
 Rewrite = Callable[[Call, Mapping[str, Scale], Scale], Call]
 
 
@@ -216,11 +217,12 @@ _CARRY = (
     ATEN.squeeze.default, ATEN.expand.default, ATEN.narrow.default, ATEN.roll.default, ATEN.neg.default,
     ATEN.abs.default, ATEN.channel_shuffle.default, ATEN.pixel_shuffle.default, ATEN.prelu.default,
     ATEN.unflatten.int, ATEN.movedim.int, ATEN.index_select.default, ATEN.index.Tensor, ATEN.amax.default,
-    ATEN.linalg_vector_norm.default, ATEN.unbind.int, ATEN.expand_as.default, operator.getitem,
+    ATEN.linalg_vector_norm.default, ATEN.unbind.int, operator.getitem,
 )
 # fmt: on
 for _target in _CARRY:
     teach(_target, Rule("carry", _reads_a_value))
+teach(ATEN.expand_as.default, Rule("carry", absorbs_others=True))  # of the other input only the shape matters
 teach(ATEN.pad.default, Rule("carry", lambda call: not _argument(call, 3)))
 teach(ATEN.constant_pad_nd.default, Rule("carry", lambda call: not _argument(call, 2, 0)))
 for _target in (ATEN.hardtanh.default, ATEN.clamp.default):
@@ -242,8 +244,8 @@ for _target in (ATEN.add.Tensor, ATEN.sub.Tensor):
 teach(ATEN.mul.Tensor, Rule("product", _two_values), Rule("absorb", _one_value, _scaling_factor))
 teach(ATEN.einsum.default, Rule("product"))
 teach(ATEN.mul.Scalar, Rule("absorb", _one_value, _scaling_factor))
-for _target in (ATEN.div.Scalar, ATEN.div.Tensor):
-    teach(_target, Rule("absorb", _divided_by_a_constant, _scaling_divisor))
+teach(ATEN.div.Scalar, Rule("absorb", _divided_by_a_constant, _scaling_divisor))
+teach(ATEN.div.Tensor, Rule("quotient", _two_values), Rule("absorb", _divided_by_a_constant, _scaling_divisor))
 teach(ATEN.layer_norm.default, Rule("absorb", _has_gamma, _layer_norm, keeps=False))
 teach(ATEN.hardswish.default, Rule("absorb", rewrite=_hard(multiplies=True)))
 teach(ATEN.hardsigmoid.default, Rule("absorb", rewrite=_hard(multiplies=False), keeps=False))

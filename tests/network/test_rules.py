@@ -134,6 +134,18 @@ def test_joins_of_two_equal_scales_have_that_scale(target):
     assert torch.equal(target(8.0 * X, 8.0 * X.flip(0)), 8.0 * target(X, X.flip(0)))
 
 
+def test_a_quotient_divides_the_scale_of_the_first_input_by_that_of_the_second():
+    f = call(ATEN.div.Tensor, Ref("x"), Ref("y"))
+    assert rule_of(f).effect == "quotient"
+    assert torch.equal((8.0 * X) / (2.0 * X.exp()), 4.0 * (X / X.exp()))
+
+
+def test_of_what_a_tensor_is_expanded_as_only_the_shape_matters():
+    f = call(ATEN.expand_as.default, Ref("x"), Ref("y"))
+    assert torch.equal(computed(f, 8.0 * X[:1], X), 8.0 * true(f, X[:1], X))
+    assert rule_of(f).absorbs_others
+
+
 def test_concatenation_joins_all_its_inputs():
     f = call(ATEN.cat.default, (Ref("x"), Ref("y"), Ref("z")), 1)
     assert rule_of(f).effect == "join"
@@ -149,7 +161,6 @@ def test_concatenation_joins_all_its_inputs():
         call(ATEN.pad.default, Ref("x"), [1, 1], "constant", 1.0),
         call(ATEN.constant_pad_nd.default, Ref("x"), [1, 1], 1.0),
         call(ATEN.clamp.default, Ref("x"), Ref("y")),
-        call(ATEN.div.Tensor, Ref("x"), Ref("y")),
         call(ATEN.layer_norm.default, Ref("x"), [6]),
     ],
 )

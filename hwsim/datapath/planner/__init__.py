@@ -9,7 +9,7 @@ makes the potentials exact, and `solution` is the result and its check.
 """
 
 from hwsim.datapath.planner.exact import Potential
-from hwsim.datapath.planner.planning import plan
+from hwsim.datapath.planner.planning import NoPlanError, plan
 from hwsim.datapath.planner.problem import COUNT, KINDS, Effect, Freedom, Node, Problem, Tensor
 from hwsim.datapath.planner.solution import Copy, Reason, Solution, violations
 
@@ -19,6 +19,7 @@ __all__ = [
     "Copy",
     "Effect",
     "Freedom",
+    "NoPlanError",
     "Node",
     "Potential",
     "Problem",

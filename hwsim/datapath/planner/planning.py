@@ -18,7 +18,19 @@ from hwsim.datapath.planner.system import Star, System, equations
 from hwsim.datapath.planner.values import settle
 from hwsim.errors import HwsimError
 
-_FORCING = ("join", "product", "pin", "output")
+_FORCING = ("join", "product", "quotient", "pin", "output")
+
+
+class NoPlanError(HwsimError):
+    """There is no plan.
+
+    Attributes:
+        ranges: tensors, and layers with a constant to choose, whose intervals contradict; empty if that is not why.
+    """
+
+    def __init__(self, message: str, ranges: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.ranges = ranges
 
 
 def plan(problem: Problem, time_limit_s: float = math.inf) -> Solution:
@@ -29,7 +41,7 @@ def plan(problem: Problem, time_limit_s: float = math.inf) -> Solution:
         time_limit_s: when to stop proving. The best plan known by then is returned, with the gap that is left.
 
     Raises:
-        HwsimError: if there is no plan, with the tensors whose ranges contradict.
+        NoPlanError: if there is no plan, with the tensors whose ranges contradict.
     """
     deadline = time.monotonic() + time_limit_s
     system = equations(problem)
@@ -113,15 +125,17 @@ def _cheaper_shift(problem: Problem) -> bool:
     return problem.real is None or problem.prices["shift"] <= problem.prices[problem.real]
 
 
-def _impossible(error: ContradictionError) -> HwsimError:
+def _impossible(error: ContradictionError) -> NoPlanError:
     """The sentence for contradicting ranges, or for rescalings that are not on offer."""
     names = [repr(name) for name in error.ranges or error.tensors]
     listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
     if not error.ranges:
-        return HwsimError(
+        sentence = (
             f"No plan is exact: {listed} would have to be rescaled in a way that is not on offer; offer divisions or "
             "multiplications by reciprocals, or use powers of two as constants."
         )
-    if len(names) == 1:
-        return HwsimError(f"No plan keeps {listed} in its range, whatever is rescaled: widen that range.")
-    return HwsimError(f"No plan keeps {listed} in their ranges, which contradict one another: widen one of them.")
+    elif len(names) == 1:
+        sentence = f"No plan keeps {listed} in its range, whatever is rescaled: widen that range."
+    else:
+        sentence = f"No plan keeps {listed} in their ranges, which contradict one another: widen one of them."
+    return NoPlanError(sentence, error.ranges)

@@ -169,8 +169,8 @@ def _rows(system: System, node: Node, read: Sequence[int], out: int | None) -> I
     elif node.effect != "absorb":
         assert out is not None
         row: Row = {}
-        for symbol in read:
-            add_multiple(row, -1, {symbol: 1})
+        for place, symbol in enumerate(read):
+            add_multiple(row, 1 if place and node.effect == "quotient" else -1, {symbol: 1})
         add_multiple(row, 1, {out: 1})
         if node.effect == "linear":
             add_multiple(row, -1, _constant(system, node))

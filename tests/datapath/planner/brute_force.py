@@ -94,8 +94,9 @@ def _system(problem: Problem):
                 idle.append(([inputs[0], out], node.idle, True))
         else:
             row = {out: 1}
-            for symbol in inputs:
-                row[symbol] = row.get(symbol, 0) - 1
+            for place, symbol in enumerate(inputs):
+                divisor = node.effect == "quotient" and place == 1
+                row[symbol] = row.get(symbol, 0) + (1 if divisor else -1)
             exponents = [0, 0, 0]
             if node.effect == "linear" and isinstance(node.constant, Freedom):
                 row[new(math.log2(node.constant.low), math.log2(node.constant.high), node.constant.power_of_two)] = -1
@@ -156,8 +157,10 @@ def _in_range(variables, equations) -> bool:
     low, high, integer = (np.array(part, dtype=float) for part in zip(*variables, strict=True))
     bounds = Bounds(np.where(integer, np.maximum(low, -40), low), np.where(integer, np.minimum(high, 40), high))
     constraint = LinearConstraint(matrix, known, known)
-    for objective in np.vstack([np.zeros(len(variables)), np.eye(len(variables))]):
-        solved = milp(objective, integrality=integer, bounds=bounds, constraints=constraint)
+    objectives = np.vstack([np.zeros(len(variables)), np.eye(len(variables))])
+    for objective, presolve in itertools.product(objectives, (True, False)):
+        options = {"presolve": presolve}
+        solved = milp(objective, integrality=integer, bounds=bounds, constraints=constraint, options=options)
         if solved.status in (0, 2, 3):  # optimal, infeasible, unbounded; the solver fails on some small programs
             return solved.status != 2
     raise AssertionError(solved.message)

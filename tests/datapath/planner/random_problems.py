@@ -16,8 +16,8 @@ def random_problem(seed: int) -> Problem:
     constants = POWERS if draw.random() < 0.35 else ANY
     ranged, free = draw.random() < 0.5, draw.random() < 0.3
     effects = draw.choices(
-        ["linear", "carry", "join", "product", "pin", "absorb", "idle"],
-        weights=[6, 1.5, 4, draw.choice([0, 2]), draw.choice([0, 1]), draw.choice([0, 1]), draw.choice([0, 1])],
+        ["linear", "carry", "join", "product", "quotient", "pin", "absorb", "idle"],
+        weights=[6, 1.5, 4, draw.choice([0, 2]), *(draw.choice([0, 1]) for _ in range(4))],
         k=draw.randint(3, 6),
     )
     kinds = draw.random()
@@ -28,6 +28,8 @@ def random_problem(seed: int) -> Problem:
         count = 1
         if effect in ("join", "product"):
             count = draw.randint(2, 3)
+        elif effect == "quotient":
+            count = 2
         elif effect == "pin":
             count = draw.choice([1, 1, 2])
         recent = names[-1:] if draw.random() < 0.7 else [draw.choice(names)]

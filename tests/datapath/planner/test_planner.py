@@ -156,6 +156,21 @@ def test_products_add_what_their_inputs_have():
     assert solution.copies[0].factor.scale == Fraction(1, 15)
 
 
+def test_a_norm_that_is_divided_out_takes_the_scale_with_it():
+    nodes = (
+        Node("images", "source", (), Tensor("x", 10)),
+        Node("Q", "linear", ("x",), Tensor("q", 6), 5.0),
+        Node("norm", "carry", ("q",), Tensor("n", 1)),
+        Node("normalised", "quotient", ("q", "n"), Tensor("u", 6)),
+        Node("softmax", "pin", ("u",), Tensor("p", 9)),
+        Node("logits", "output", ("p",)),
+    )
+    solution = plan(problem(*nodes))
+    assert solution.cost == 0
+    assert solution.potentials["q"].scale == solution.potentials["n"].scale == 5
+    assert solution.potentials["u"].is_zero
+
+
 def test_an_idle_multiplier_is_used_only_where_it_pays():
     def nodes(idle):
         return (
