@@ -268,14 +268,18 @@ def _card_weights(card: NetworkCard, folder: Path) -> Path:
 
 def _from_torchvision(name: str, weights: str | Path | None, seed: int, options: dict[str, Any]) -> _Found:
     from torch.hub import get_dir
-    from torchvision.models import get_model, get_model_weights
+    from torchvision.models import VisionTransformer, get_model, get_model_builder, get_model_weights
 
     card = _torchvision_card(name)
     own_classes = options.get("num_classes", len(class_names(card.classes))) == len(class_names(card.classes))
     trained = get_model_weights(name)
 
+    # A vision transformer is built for one size of images: for that of the weights which the card describes.
+    transformer = get_model_builder(name).__annotations__["return"] in (VisionTransformer, VisionTransformer.__name__)
+    sized = {"image_size": card.input_shape[1]} if transformer else {}
+
     def untrained() -> nn.Module:
-        return _built(lambda **kwargs: get_model(name, weights=None, **kwargs), card.name, seed, options)
+        return _built(lambda **kwargs: get_model(name, weights=None, **kwargs), card.name, seed, {**sized, **options})
 
     if weights == "random":
         return _Found(untrained(), card.name, f"random (seed {seed})", card, own_classes=own_classes)
