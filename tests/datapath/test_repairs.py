@@ -1,0 +1,112 @@
+"""A repair, applied, keeps every tensor in range; none that is larger or narrower would."""
+
+import pytest
+import torch
+
+from hwsim import Accelerator, HwsimError, Scaling, harden
+from hwsim.datapath import PlanOptions, place_divisions
+from hwsim.datapath.accelerator import true_peaks
+from hwsim.datapath.repairs import in_range, repairs
+from hwsim.datapath.tensor_format import TensorFormat, TensorFormats
+from tests.datapath.networks import Fire, Residual, captured
+from tests.datapath.test_planned import Attention
+
+IMAGES = torch.randn(6, 3, 12, 12, generator=torch.Generator().manual_seed(3))
+CASES = [  # network, way, t, formats of activations and of accumulators
+    (Residual, "logits", 2.0**9, "fp16", "fp32"),
+    (Residual, "logits", 2.0**9, "fp8_e5m2", "fp32"),
+    (Residual, "per_layer", 2.0**15, "fp32", "fp16"),
+    (Residual, "absorbed", 2.0**9, "q7.8", "q7.8"),
+    (Fire, "logits", 2.0**9, "q7.8", "fp32"),
+    (Fire, "logits", 2.0**9, "fp16", "fp16"),
+    (Fire, "per_layer", 2.0**9, "fp16", "fp8_e4m3"),
+    (Attention, "absorbed", 2.0**15, "fp16", "fp8_e5m2"),
+]
+
+
+def case(kind, way, target, activations, accumulators, granularity="layer"):
+    module, network = captured(kind)
+    stored = harden(network, "fp32", Scaling(target, granularity))
+    formats = TensorFormats.of(activations, accumulators)
+    return module, network, stored, true_peaks(network, IMAGES), formats
+
+
+@pytest.mark.parametrize("settings", CASES, ids=lambda settings: "-".join(map(str, settings[1:])))
+@pytest.mark.parametrize("granularity", ["layer", "channel"])
+def test_repaired_settings_run_without_overflow_and_give_the_reference(settings, granularity):
+    _, way, _, activations, accumulators = settings
+    module, network, stored, peaks, formats = case(*settings, granularity)
+    try:
+        before = Accelerator(network, stored, way, activations=activations, accumulators=accumulators).run(IMAGES)
+    except HwsimError:
+        assert (way, granularity) == ("logits", "channel")
+        return
+    assert before.nonfinite
+    found = repairs(network, stored, way, peaks, formats=formats)
+    assert {repair.change for repair in found} >= {"format"}
+    assert [repair.cost for repair in found] == sorted(repair.cost for repair in found)
+    with torch.inference_mode():
+        expected = module(IMAGES)
+    for repair in found:
+        changed = harden(network, "fp32", Scaling(repair.target, granularity))
+        run = Accelerator(
+            network,
+            changed,
+            repair.way,
+            calibration=IMAGES,
+            activations=repair.activations,
+            accumulators=repair.accumulators,
+        ).run(IMAGES)
+        assert not run.nonfinite, repair
+        widths = [TensorFormat.of(name).words.width for name in (repair.activations, repair.accumulators)]
+        assert (run.logits - expected).abs().max() < (0.05 if min(widths) >= 16 else 0.5) * expected.abs().max()
+        total = run.counts.total
+        done = total.divisions + total.reciprocal_multiplications + total.shifts + total.alignments
+        assert done == repair.cost * len(IMAGES)
+
+
+@pytest.mark.parametrize("settings", CASES, ids=lambda settings: "-".join(map(str, settings[1:])))
+def test_the_target_is_the_largest_that_keeps_the_margin(settings):
+    """Held against the true magnitudes times the scales of a network hardened with that target."""
+    way = settings[1]
+    _, network, stored, peaks, formats = case(*settings)
+    repair = next((r for r in repairs(network, stored, way, peaks, formats=formats) if r.change == "target"), None)
+    if repair is None:
+        return
+
+    def worst(target):
+        """The largest magnitude, relative to the top of its format less two bits of headroom."""
+        plan = place_divisions(network, harden(network, "fp32", Scaling(target)), way)
+        shares = []
+        for op in network.operations:
+            fmt = formats.of_value(network, op, rescaled=bool(plan.rescalings_of(op.name)))
+            if float(plan.produced(op.name)) > 1:  # what is not scaled up needs no headroom
+                shares.append(peaks[op.name] * float(plan.produced(op.name)) / 2.0**fmt.largest_log2 * 4)
+        return max(shares)
+
+    assert worst(repair.target) <= 1.001
+    assert worst(repair.target * 1.02) > 1
+
+
+@pytest.mark.parametrize("settings", CASES, ids=lambda settings: "-".join(map(str, settings[1:])))
+def test_the_wider_format_is_the_narrowest_of_the_list_that_holds(settings):
+    way = settings[1]
+    _, network, stored, peaks, formats = case(*settings)
+    repair = next(r for r in repairs(network, stored, way, peaks, formats=formats) if r.change == "format")
+    plan = place_divisions(network, stored, way)
+    width = sum(TensorFormat.of(name).words.width for name in (repair.activations, repair.accumulators))
+    for activations in ("fp8_e4m3", "fp8_e5m2", "fp16", "bf16", "fp32"):
+        for accumulators in ("fp8_e4m3", "fp8_e5m2", "fp16", "bf16", "fp32"):
+            tried = TensorFormats.of(activations, accumulators)
+            widths = [tried.activations.words.width, tried.accumulators.words.width]
+            before = [formats.activations.words.width, formats.accumulators.words.width]
+            if all(a >= b for a, b in zip(widths, before, strict=True)) and sum(widths) < width:
+                assert not in_range(network, plan, peaks, PlanOptions(), tried), (activations, accumulators)
+
+
+def test_a_plan_is_the_cheapest_of_the_same_constants_and_formats():
+    _, network, stored, peaks, formats = case(Residual, "logits", 2.0**9, "fp16", "fp32")
+    first, *others = repairs(network, stored, "logits", peaks, formats=formats)
+    assert first.change == "planned"
+    assert first.target == 2.0**9
+    assert others
