@@ -28,7 +28,7 @@ COSTS = {
 }
 """What a plan may minimise by name."""
 
-_UNITS = {
+_UNITS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "shift": {"energy": ("shift",), "cycles": ("shift",)},
     "reciprocal": {"energy": ("reciprocal",), "cycles": ("reciprocal",)},
     "division": {"energy": ("divide_pipelined", "divide_iterative"), "cycles": ("divide_iterative",)},

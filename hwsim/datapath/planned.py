@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal
 
 from hwsim.datapath import planner
@@ -42,16 +43,20 @@ class PlanOptions:
     def __post_init__(self) -> None:
         check_prices(self.prices)
 
+    def precision_of(self, fmt: TensorFormat) -> float:
+        """`precision_bits` for one format."""
+        if self.precision_bits is not None:
+            return self.precision_bits
+        return fmt.fraction_bits + 1.0 if fmt.words.is_floating else 6.0
+
     def range_of(self, fmt: TensorFormat, peak: float) -> tuple[float, float]:
-        """The potentials, in log2, at which a tensor with this largest magnitude fits a format.
+        """The potentials, in log2, at which a tensor with this largest magnitude fits a format; none if low > high.
 
         Scale one is always among them if the tensor as it is fits: margins are for what scaling adds.
         """
-        precision = self.precision_bits
-        if precision is None:
-            precision = fmt.fraction_bits + 1.0 if fmt.words.is_floating else 6.0
         height = math.log2(peak)
-        low, high = fmt.smallest_log2 + precision - height, fmt.largest_log2 - self.headroom_bits - height
+        low = fmt.smallest_log2 + self.precision_of(fmt) - height
+        high = fmt.largest_log2 - self.headroom_bits - height
         return (min(low, 0.0), max(high, 0.0)) if height <= fmt.largest_log2 else (low, high)
 
 
@@ -100,15 +105,67 @@ def least_cost_plan(
             "granularity = 'layer' or another way of dividing."
         )
     options, formats = options or PlanOptions(), formats or TensorFormats.of()
-    ranges = {}
-    for name, peak in peaks.items():
-        if peak > 0 and math.isfinite(peak):
-            op = next((op for op in network.operations if op.name == name), None)
-            ranges[name] = options.range_of(formats.of_value(network, op, rescaled=False), peak)
+    held = {name: _Held(network, name, peak, formats) for name, peak in peaks.items() if 0 < peak < math.inf}
+    ranges = {name: options.range_of(value.format, value.peak) for name, value in held.items()}
+    for name, (low, high) in ranges.items():
+        if low > high:
+            fmt = held[name].format
+            raise HwsimError(
+                f"No scale fits {held[name]} with {options.headroom_bits:g} bits of headroom and "
+                f"{options.precision_of(fmt):g} of precision: ask for less of them, or for a wider format."
+            )
     nodes = tuple(_nodes(network, hardened, ranges, options.bias_multiplier, free or {}))
     real: Literal["division", "reciprocal"] = "division" if options.divider == "exact" else "reciprocal"
-    solution = planner.plan(planner.Problem(nodes, options.prices, real), options.time_limit_s)
+    try:
+        solution = _solve(nodes, tuple(sorted(options.prices.items())), real, options.time_limit_s)
+    except planner.NoPlanError as error:
+        if not error.ranges:
+            raise
+        tensors = _listed(str(held.get(name, repr(name))) for name in error.ranges)
+        raise HwsimError(
+            f"No plan fits {tensors}, whatever is rescaled, with {options.headroom_bits:g} bits of headroom: ask for "
+            "less headroom or precision, or for a wider format."
+        ) from None
     return Planned(_executable(solution, {op.name: op for op in network.operations}), solution)
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A value of the network, its largest magnitude and the format that holds it, as a person is told of them."""
+
+    network: Network
+    name: str
+    peak: float
+    formats: TensorFormats
+
+    @property
+    def format(self) -> TensorFormat:
+        return self.formats.of_value(self.network, self._operation, rescaled=False)
+
+    @property
+    def _operation(self) -> Operation | None:
+        return next((op for op in self.network.operations if op.name == self.name), None)
+
+    def __str__(self) -> str:
+        op = self._operation
+        what = "the images" if op is None else repr(op.layer or op.name)
+        return f"{what} (up to {self.peak:.4g}) into {self.format.words.name}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+@lru_cache(maxsize=64)
+def _solve(
+    nodes: tuple[planner.Node, ...],
+    prices: tuple[tuple[str, float], ...],
+    real: Literal["division", "reciprocal"],
+    time_limit_s: float,
+) -> planner.Solution:
+    """The planner's solution. Equal problems, such as those of variants with other guards, are solved once."""
+    return planner.plan(planner.Problem(nodes, dict(prices), real), time_limit_s)
 
 
 def first_out_of_range(network: Network, plan: Plan, peaks: Mapping[str, float], formats: TensorFormats) -> str | None:

@@ -1,6 +1,7 @@
 """A planned datapath gives the reference logits, does what the planner says, and costs no more than any other way."""
 
 import math
+from collections import OrderedDict
 from fractions import Fraction
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from hwsim import Accelerator, HwsimError, Scaling, capture, harden
-from hwsim.datapath import WAYS, PlanOptions, first_overflow, place_divisions, plan_divisions
+from hwsim.datapath import WAYS, PlanOptions, first_overflow, place_divisions, plan_divisions, planner
 from hwsim.datapath.tensor_format import TensorFormat, TensorFormats
 from tests.datapath.networks import Fire, Residual, captured
 
@@ -216,8 +217,44 @@ class TestRange:
     def test_a_tensor_that_fits_at_no_scale_is_named(self):
         _, network = captured(Fire)
         stored = harden(network, "fp32", Scaling())
-        with pytest.raises(HwsimError, match="'x'"):
+        with pytest.raises(
+            HwsimError, match=r"No plan fits the images \(up to 3\.8\d+e\+07\) into fp16, .*wider format"
+        ):
             plan_divisions(network, stored, IMAGES * 1e7, formats=TensorFormats.of("fp16"))
+
+    def test_tensors_are_named_by_the_path_of_their_module(self):
+        torch.manual_seed(0)
+        mlp = nn.Sequential(OrderedDict(up=nn.Linear(4, 8), act=nn.GELU(), down=nn.Linear(8, 2)))
+        mlp.up.weight.data *= 1e6
+        network = capture(nn.Sequential(OrderedDict(mlp=mlp)).eval(), torch.zeros(2, 4))
+        stored = harden(network, "fp32", Scaling())
+        # GELU needs its input at scale one, where it is beyond FP16.
+        with pytest.raises(HwsimError, match=r"No plan fits 'mlp\.(up|act)' \(up to \d\.\d+e\+05\) into fp16"):
+            plan_divisions(network, stored, torch.randn(3, 4), formats=TensorFormats.of("fp16"))
+
+    def test_margins_that_a_format_cannot_hold_are_named(self):
+        _, network = captured(Residual)
+        stored = harden(network, "fp32", Scaling())
+        with pytest.raises(
+            HwsimError,
+            match=r"No scale fits the images \(up to \d\.\d+\) into q1\.2 with 2 bits of headroom and 6 of precision",
+        ):
+            plan_divisions(network, stored, IMAGES, formats=TensorFormats.of("q1.2"))
+        with pytest.raises(HwsimError, match=r"into fp8_e4m3 with 20 bits of headroom and 4 of precision"):
+            plan_divisions(network, stored, IMAGES * 1e3, PlanOptions(headroom_bits=20), TensorFormats.of("fp8_e4m3"))
+
+    def test_equal_problems_are_solved_once(self, monkeypatch):
+        _, network = captured(Residual)
+        solved = []
+        monkeypatch.setattr(
+            "hwsim.datapath.planner.plan", lambda *problem: solved.append(problem) or planner.planning.plan(*problem)
+        )
+        stored = harden(network, "fp32", Scaling(target=1.37))
+        first = plan_divisions(network, stored, IMAGES)
+        assert plan_divisions(network, harden(network, "fp32", Scaling(target=1.37)), IMAGES).plan == first.plan
+        assert len(solved) == 1
+        plan_divisions(network, harden(network, "fp32", Scaling(target=1.38)), IMAGES)
+        assert len(solved) == 2
 
 
 class TestTensorFormats:
