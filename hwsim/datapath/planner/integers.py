@@ -12,6 +12,10 @@ from hwsim.datapath.planner.exact import TWO, Echelon, Row
 from hwsim.datapath.planner.intervals import TOLERANCE
 from hwsim.datapath.planner.system import System
 
+LONGEST_SHIFT = 4096
+"""No shift is by more binary places, over 16 times what FP32's exponents span. In programs without such a limit the solver
+may branch for ever."""
+
 
 def integers_fit(
     system: System, rows: Echelon, unknowns: Iterable[int], loose: Collection[int] = ()
@@ -58,11 +62,12 @@ def integers_fit(
         return {}
     integer = np.ones(size)
     integer[: len(columns)] = [system.unknowns[s].integer for s in columns]
+    limits = np.where(integer, float(LONGEST_SHIFT), np.inf)
     for presolve in (True, False):
         solved = milp(
             np.zeros(size),
             integrality=integer,
-            bounds=Bounds(-np.inf, np.inf),
+            bounds=Bounds(-limits, limits),
             constraints=LinearConstraint(matrix[~settled], least[~settled], most[~settled]),
             options={"presolve": presolve},
         )
