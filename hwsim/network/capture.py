@@ -35,6 +35,7 @@ _LINEAR = {  # ATen operation -> axis of the output channels in its result
     ATEN.linear.default: -1,
 }
 _BLANK = {ATEN.new_zeros.default, ATEN.new_ones.default, ATEN.new_full.default}
+_CASTS = {ATEN.to.dtype, ATEN.to.device, ATEN.to.dtype_layout, ATEN.type_as.default}
 _IDENTITY = {ATEN.dropout.default, ATEN.feature_dropout.default, ATEN.alias.default, ATEN.detach.default}
 
 
@@ -148,7 +149,7 @@ class _Lowering:
             return
         target = _functional(node.target)
         args = self._values(tuple(node.args))
-        if target in _IDENTITY or (target == ATEN.contiguous.default and isinstance(args[0], Ref)):
+        if target in _IDENTITY or _changes_nothing(node, target, args):
             self.alias[node.name] = args[0]
         elif target in _LINEAR and isinstance(args[1], Parameter):
             self._linear(node, target, args)
@@ -157,6 +158,8 @@ class _Lowering:
         elif target in (ATEN.relu6.default, ATEN.hardtanh.default):
             bounds = (0.0, 6.0) if target == ATEN.relu6.default else (*args[1:], *(-1.0, 1.0)[len(args) - 1 :])
             self._emit(node, Call(node.name, _module_path(node), ATEN.hardtanh.default, (args[0], *bounds)))
+        elif target == ATEN.pow.Tensor_Scalar and args[1] == 2:  # which is what torch computes
+            self._emit(node, Call(node.name, _module_path(node), ATEN.mul.Tensor, (args[0], args[0])))
         else:
             kwargs = {key: self._values(value) for key, value in node.kwargs.items()}
             self._emit(node, Call(node.name, _module_path(node), target, args, kwargs))
@@ -298,6 +301,14 @@ def _for_one_image(size: Any) -> int:
 def _is_view(target: Callable[..., Any]) -> bool:
     schema = getattr(target, "_schema", None)
     return target is operator.getitem or (schema is not None and any(a.alias_info for a in schema.arguments))
+
+
+def _changes_nothing(node: torch.fx.Node, target: Any, args: tuple[Any, ...]) -> bool:
+    """A copy into another memory layout, or a cast to the type that the value has already."""
+    if target in _CASTS:
+        first: Any = node.args[0]
+        return bool(node.meta["val"].dtype == first.meta["val"].dtype)
+    return target == ATEN.contiguous.default and isinstance(args[0], Ref)
 
 
 def _read_after(node: torch.fx.Node, name: str) -> bool:

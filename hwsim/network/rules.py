@@ -6,11 +6,12 @@ right:
 
 - `carry`    the result has the scale of one input: f(s v) = s f(v), as with ReLU, pooling and reshapes; constants
              that are added or compared, like the bounds of ReLU6, are multiplied by s;
-- `join`     all inputs must have one scale, which the result has: sums, concatenations, maxima;
+- `join`     all inputs must have one scale, which the result has: sums, concatenations, maxima; constants among them
+             are multiplied by it;
 - `product`  the scales of the inputs multiply;
 - `quotient` the scale of the first input is divided by that of the second;
-- `absorb`   a constant multiplier inside takes up any scale, so the result can have whichever is wanted: a product
-             with a constant, LayerNorm, hard-swish;
+- `absorb`   a multiplier inside takes up any scale, so the result can have whichever is wanted: a product with a
+             constant, LayerNorm, hard-swish;
 - `size`     the result is a size or an index, which has no scale.
 
 An operation without a rule needs s = 1 at every input. `teach` adds a rule for an operation of one's own.
@@ -27,7 +28,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from hwsim.network.graph import ATEN, Call, Parameter, Ref, leaves
+from hwsim.network.graph import ATEN, Call, Parameter, Ref, leaves, substitute
 from hwsim.network.scale import ONE, Scale
 
 Effect = Literal["carry", "join", "product", "quotient", "absorb", "size"]
@@ -110,6 +111,21 @@ def _scaling_numbers(*positions: int) -> Rewrite:
     return rewrite
 
 
+def _scaling_parameters(call: Call, inputs: Mapping[str, Scale], result: Scale) -> Call:
+    """Constants that are joined with tensors: a class token in front of the others, a floor."""
+
+    def scaled(leaf: Any) -> Any:
+        return scaled_number(leaf, result) if isinstance(leaf, Parameter) else leaf
+
+    return replace(call, args=substitute(call.args, scaled))
+
+
+def _scaling_branches(call: Call, inputs: Mapping[str, Scale], result: Scale) -> Call:
+    """Constants that a fixed mask chooses instead of the tensor."""
+    changed = {p: scaled_number(call.args[p], result) for p in (1, 2) if not isinstance(call.args[p], Ref)}
+    return _with_args(call, changed)
+
+
 def _scaling_addend(call: Call, inputs: Mapping[str, Scale], result: Scale) -> Call:
     """A sum with a number or a parameter, on either side."""
     constant = 1 if isinstance(call.args[0], Ref) else 0
@@ -117,7 +133,7 @@ def _scaling_addend(call: Call, inputs: Mapping[str, Scale], result: Scale) -> C
 
 
 def _scaling_factor(call: Call, inputs: Mapping[str, Scale], result: Scale) -> Call:
-    """A product with a number or a parameter: it takes up the ratio of the scales."""
+    """A product with a number or a parameter, on either side: it takes up the ratio of the scales."""
     constant = 1 if isinstance(call.args[0], Ref) else 0
     (scale,) = inputs.values()
     return _with_args(call, {constant: scaled_number(call.args[constant], result / scale)})
@@ -128,14 +144,50 @@ def _scaling_divisor(call: Call, inputs: Mapping[str, Scale], result: Scale) -> 
     return _with_args(call, {1: scaled_number(call.args[1], scale / result)})
 
 
-def _layer_norm(call: Call, inputs: Mapping[str, Scale], result: Scale) -> Call:
-    """eps is compared with the variance, which has the scale squared; gamma and beta give the result its scale."""
-    x, shape, gamma, beta, eps, *rest = (*call.args, None, None, 1e-5)[: max(5, len(call.args))]
+def _multiply_add(call: Call, inputs: Mapping[str, Scale], result: Scale) -> Call:
+    """addend + x * factor, with `value=` as another factor."""
     (scale,) = inputs.values()
-    if gamma is None and not result.is_one:
-        raise AssertionError("a LayerNorm without gamma has a result of scale one")
-    args = (x, shape, scaled_number(gamma, result), scaled_number(beta, result), scaled_number(eps, scale * scale))
-    return replace(call, args=(*args, *rest))
+    factor = 1 if isinstance(call.args[1], Parameter) else 2
+    changes = {0: scaled_number(call.args[0], result), factor: scaled_number(call.args[factor], result / scale)}
+    return _with_args(call, changes)
+
+
+def _normalisation(gamma: int, eps: int, default: float | None = 1e-5) -> Rewrite:
+    """An operation that divides by a deviation or a root mean square, so that the scale of its input goes.
+
+    `gamma` is the position of its factor, that of its addend is one further: they give the result its scale. Without
+    a factor, the reciprocal of the deviation does. `eps` is added to the variance, which has the scale squared.
+    """
+
+    def rewrite(call: Call, inputs: Mapping[str, Scale], result: Scale) -> Call:
+        (scale,) = inputs.values()
+        args = [*call.args, *[None] * (eps + 1 - len(call.args))]
+        if len(call.args) <= eps:
+            args[eps] = default
+        args[eps] = scaled_number(args[eps], scale * scale)
+        given = [p for p in (gamma, gamma + 1) if p != eps and args[p] is not None]
+        for position in given:
+            args[position] = scaled_number(args[position], result)
+        call = replace(call, args=tuple(args))
+        return call if gamma in given else _multiplied(call, result)
+
+    return rewrite
+
+
+def _multiplied(call: Call, factor: Scale) -> Call:
+    """The call with its result multiplied; in FP32, as the datapath does."""
+    if factor.is_one:
+        return call
+    number = float(torch.tensor(float(factor), dtype=torch.float64).float())
+    target = call.target
+    return replace(call, target=lambda *args, **options: target(*args, **options) * number)
+
+
+def _rms_norm(call: Call, inputs: Mapping[str, Scale], result: Scale) -> Call:
+    """Without eps, it is a constant of the number format."""
+    x, shape, gamma, eps = (*call.args, None, None)[:4]
+    call = replace(call, args=(x, shape, gamma, torch.finfo(torch.float32).eps if eps is None else eps))
+    return _normalisation(gamma=2, eps=3)(call, inputs, result)
 
 
 def _attention(call: Call, inputs: Mapping[str, Scale], result: Scale) -> Call:
@@ -201,8 +253,17 @@ def _two_values(call: Call) -> bool:
     return all(isinstance(arg, Ref) for arg in call.args[:2])
 
 
-def _has_gamma(call: Call) -> bool:
-    return isinstance(_argument(call, 2), Parameter)
+def _fixed_mask(call: Call) -> bool:
+    return isinstance(call.args[0], Parameter)
+
+
+def _fixed_factor(call: Call) -> bool:
+    """A multiply-add in which only one of the two factors is a value."""
+    return _one_value(call) and not isinstance(call.args[0], Ref)
+
+
+def _own_statistics(call: Call) -> bool:
+    return _argument(call, 3) is None
 
 
 # fmt: off
@@ -216,8 +277,12 @@ _CARRY = (
     ATEN.split.Tensor, ATEN.split_with_sizes.default, ATEN.unsqueeze.default, ATEN.squeeze.dim,
     ATEN.squeeze.default, ATEN.expand.default, ATEN.narrow.default, ATEN.roll.default, ATEN.neg.default,
     ATEN.abs.default, ATEN.channel_shuffle.default, ATEN.pixel_shuffle.default, ATEN.prelu.default,
-    ATEN.unflatten.int, ATEN.movedim.int, ATEN.index_select.default, ATEN.index.Tensor, ATEN.amax.default,
-    ATEN.linalg_vector_norm.default, ATEN.unbind.int, operator.getitem,
+    ATEN.unflatten.int, ATEN.movedim.int, ATEN.movedim.intlist, ATEN.index_select.default, ATEN.index.Tensor,
+    ATEN.amax.default, ATEN.amin.default, ATEN.linalg_vector_norm.default, ATEN.unbind.int, ATEN.sum.default,
+    ATEN.cumsum.default, ATEN.flip.default, ATEN.repeat.default, ATEN.tile.default, ATEN.gather.default,
+    ATEN.pixel_unshuffle.default, ATEN.im2col.default, ATEN.unfold.default, ATEN.upsample_nearest2d.vec,
+    ATEN.upsample_bilinear2d.vec, ATEN.upsample_bicubic2d.vec, ATEN.grid_sampler_2d.default, ATEN.std.correction,
+    operator.getitem,
 )
 # fmt: on
 for _target in _CARRY:
@@ -229,24 +294,30 @@ for _target in (ATEN.hardtanh.default, ATEN.clamp.default):
     teach(_target, Rule("carry", _one_value_and_plain_numbers, _scaling_numbers(1, 2)))
 for _target in (ATEN.clamp_min.default, ATEN.clamp_max.default):
     teach(_target, Rule("carry", _one_value_and_plain_numbers, _scaling_numbers(1)))
-for _target in (ATEN.add.Scalar, ATEN.sub.Scalar):
+for _target in (ATEN.add.Scalar, ATEN.sub.Scalar, ATEN.rsub.Scalar):
     teach(_target, Rule("carry", _one_value, _scaling_addend))
+teach(ATEN.masked_fill.Scalar, Rule("carry", _reads_a_value, _scaling_numbers(2)))
+for _target in (ATEN.where.self, ATEN.where.ScalarOther, ATEN.where.ScalarSelf):
+    teach(_target, Rule("join", _fixed_mask, _scaling_branches))
 teach(
     ATEN.scaled_dot_product_attention.default,
     Rule("carry", lambda call: len(call.inputs) == 3, _attention, carried=2, absorbs_others=True),
 )
 for _target in (ATEN.cat.default, ATEN.stack.default, ATEN.maximum.default, ATEN.minimum.default):
-    teach(_target, Rule("join"))
-for _target in (ATEN.matmul.default, ATEN.bmm.default):
-    teach(_target, Rule("product", _two_values))
+    teach(_target, Rule("join", rewrite=_scaling_parameters))
 for _target in (ATEN.add.Tensor, ATEN.sub.Tensor):
     teach(_target, Rule("join", _two_values), Rule("carry", _one_value, _scaling_addend))
-teach(ATEN.mul.Tensor, Rule("product", _two_values), Rule("absorb", _one_value, _scaling_factor))
+for _target in (ATEN.mul.Tensor, ATEN.matmul.default, ATEN.bmm.default):
+    teach(_target, Rule("product", _two_values), Rule("absorb", _one_value, _scaling_factor))
 teach(ATEN.einsum.default, Rule("product"))
 teach(ATEN.mul.Scalar, Rule("absorb", _one_value, _scaling_factor))
 teach(ATEN.div.Scalar, Rule("absorb", _divided_by_a_constant, _scaling_divisor))
 teach(ATEN.div.Tensor, Rule("quotient", _two_values), Rule("absorb", _divided_by_a_constant, _scaling_divisor))
-teach(ATEN.layer_norm.default, Rule("absorb", _has_gamma, _layer_norm, keeps=False))
+teach(ATEN.addcmul.default, Rule("absorb", _fixed_factor, _multiply_add))
+teach(ATEN.layer_norm.default, Rule("absorb", _one_value, _normalisation(gamma=2, eps=4), keeps=False))
+teach(ATEN.group_norm.default, Rule("absorb", _one_value, _normalisation(gamma=2, eps=4), keeps=False))
+teach(ATEN.instance_norm.default, Rule("absorb", _own_statistics, _normalisation(gamma=1, eps=7), keeps=False))
+teach(ATEN.rms_norm.default, Rule("absorb", _one_value, _rms_norm, keeps=False))
 teach(ATEN.hardswish.default, Rule("absorb", rewrite=_hard(multiplies=True)))
 teach(ATEN.hardsigmoid.default, Rule("absorb", rewrite=_hard(multiplies=False), keeps=False))
 for _target in (ATEN.sym_size.int, operator.mul, operator.add, operator.sub, operator.floordiv):

@@ -26,6 +26,23 @@ CARRIED = [
     (ATEN.abs.default, ()),
     (ATEN.pad.default, ([1, 1, 1, 1],)),
     (ATEN.constant_pad_nd.default, ([1, 1, 1, 1], 0.0)),
+    (ATEN.sum.default, ()),
+    (ATEN.amin.default, ([2, 3],)),
+    (ATEN.cumsum.default, (1,)),
+    (ATEN.std.correction, ([2, 3],)),
+    (ATEN.linalg_vector_norm.default, (2, [1], True)),
+    (ATEN.flip.default, ([2],)),
+    (ATEN.repeat.default, ([1, 1, 2, 1],)),
+    (ATEN.tile.default, ([2, 1],)),
+    (ATEN.gather.default, (1, torch.tensor([3, 0]).view(1, 2, 1, 1).expand(2, 2, 6, 6))),
+    (ATEN.pixel_unshuffle.default, (2,)),
+    (ATEN.im2col.default, ([3, 3], [1, 1], [1, 1], [2, 2])),
+    (ATEN.unfold.default, (2, 2, 2)),
+    (ATEN.movedim.intlist, ([1, 2], [3, 1])),
+    (ATEN.upsample_nearest2d.vec, ([9, 12], None)),
+    (ATEN.upsample_bilinear2d.vec, ([9, 12], False, None)),
+    (ATEN.upsample_bicubic2d.vec, ([9, 12], False, None)),
+    (ATEN.grid_sampler_2d.default, (torch.linspace(-1, 1, 100).view(2, 5, 5, 2), 0, 0, False)),
 ]
 CLAMPED = [
     (ATEN.hardtanh.default, (0.0, 6.0)),
@@ -47,30 +64,28 @@ def test_homogeneous_operations_carry_the_scale(target, rest):
     assert torch.equal(target(8.0 * X, *rest), 8.0 * target(X, *rest))
 
 
+PARAMETERS = {"p": torch.linspace(0.5, 2, 6), "mask": X[:1] > 0, "token": X[1:, :1], "mix": X[0, 0]}
+
+
+def evaluated(f, given):
+    def value_of(leaf):
+        if isinstance(leaf, Parameter):
+            parameter = PARAMETERS[leaf.name]
+            return parameter if leaf.factor.is_one else parameter * float(leaf.factor)
+        return given[leaf.name] if isinstance(leaf, Ref) else leaf
+
+    return f.target(*substitute(f.args, value_of))
+
+
 def computed(f, *values, result=SCALE):
     """What a call, rewritten for inputs and result of scale 8, computes from 8 v."""
     inputs = dict.fromkeys(f.inputs, SCALE)
-    rewritten = rule_of(f).rewrite(f, inputs, result)
-    given = dict(zip(f.inputs, values, strict=True))
-    parameter = torch.linspace(0.5, 2, 6)
-
-    def value_of(leaf):
-        if isinstance(leaf, Parameter):
-            return parameter * float(leaf.factor)
-        return given[leaf.name] if isinstance(leaf, Ref) else leaf
-
-    return rewritten.target(*substitute(rewritten.args, value_of))
+    return evaluated(rule_of(f).rewrite(f, inputs, result), dict(zip(f.inputs, values, strict=True)))
 
 
 def true(f, *values):
     """What the call computes from v."""
-    given = dict(zip(f.inputs, values, strict=True))
-    parameter = torch.linspace(0.5, 2, 6)
-
-    def value_of(leaf):
-        return parameter if isinstance(leaf, Parameter) else given[leaf.name] if isinstance(leaf, Ref) else leaf
-
-    return f.target(*substitute(f.args, value_of))
+    return evaluated(f, dict(zip(f.inputs, values, strict=True)))
 
 
 @pytest.mark.parametrize(("target", "rest"), CLAMPED)
@@ -88,6 +103,10 @@ def test_clamps_scale_their_bounds(target, rest):
         call(ATEN.add.Tensor, Ref("x"), Parameter("p")),
         call(ATEN.add.Tensor, Parameter("p"), Ref("x")),
         call(ATEN.sub.Tensor, Ref("x"), Parameter("p")),
+        call(ATEN.sub.Tensor, Parameter("p"), Ref("x")),
+        call(ATEN.rsub.Scalar, Ref("x"), 0.75),
+        call(ATEN.masked_fill.Scalar, Ref("x"), Parameter("mask"), 0.75),
+        call(ATEN.masked_fill.Scalar, Ref("x"), Parameter("mask"), -torch.inf),
     ],
 )
 def test_an_added_constant_is_scaled(f):
@@ -101,7 +120,19 @@ ABSORBING = [
     call(ATEN.mul.Tensor, Parameter("p"), Ref("x")),
     call(ATEN.div.Tensor, Ref("x"), 3.0),
     call(ATEN.div.Tensor, Ref("x"), Parameter("p")),
+    call(ATEN.matmul.default, Ref("x"), Parameter("mix")),
+    call(ATEN.matmul.default, Parameter("mix"), Ref("x")),
+    call(ATEN.addcmul.default, Parameter("p"), Parameter("p"), Ref("x")),
+    call(ATEN.addcmul.default, Parameter("p"), Ref("x"), Parameter("p")),
     call(ATEN.layer_norm.default, Ref("x"), [6], Parameter("p"), Parameter("p"), 0.01),
+    call(ATEN.layer_norm.default, Ref("x"), [6], Parameter("p")),
+    call(ATEN.layer_norm.default, Ref("x"), [6]),
+    call(ATEN.layer_norm.default, Ref("x"), [6], None, None, 0.01),
+    call(ATEN.group_norm.default, Ref("x"), 2, None, None, 0.01),
+    call(ATEN.instance_norm.default, Ref("x"), None, None, None, None, True, 0.1, 0.01, False),
+    call(ATEN.rms_norm.default, Ref("x"), [6], Parameter("p"), 0.01),
+    call(ATEN.rms_norm.default, Ref("x"), [6], Parameter("p")),
+    call(ATEN.rms_norm.default, Ref("x"), [6]),
     call(ATEN.hardswish.default, Ref("x")),
     call(ATEN.hardsigmoid.default, Ref("x")),
 ]
@@ -113,6 +144,15 @@ def test_a_constant_multiplier_gives_the_result_any_scale(f, result):
     assert rule_of(f).effect == "absorb"
     got = computed(f, 8.0 * X, result=Scale.of(result))
     torch.testing.assert_close(got, result * true(f, X), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("target", [ATEN.group_norm.default, ATEN.instance_norm.default])
+@pytest.mark.parametrize("result", [1.0, 8.0, 0.25])
+def test_normalisation_of_channels_with_a_factor_and_an_addend(target, result):
+    before, after = ((2,), ()) if target == ATEN.group_norm.default else ((), (None, None, True, 0.1))
+    f = call(target, Ref("x"), *before, Parameter("p"), Parameter("p"), *after, 0.01, False)
+    x = X.transpose(1, 2).contiguous()
+    torch.testing.assert_close(computed(f, 8.0 * x, result=Scale.of(result)), result * true(f, x), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("target", [ATEN.hardswish.default, ATEN.hardsigmoid.default])
@@ -146,6 +186,30 @@ def test_of_what_a_tensor_is_expanded_as_only_the_shape_matters():
     assert rule_of(f).absorbs_others
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        call(ATEN.cat.default, [Parameter("token"), Ref("x")], 1),
+        call(ATEN.cat.default, [Parameter("token"), Ref("x"), Parameter("token")], 1),
+        call(ATEN.maximum.default, Ref("x"), Parameter("p")),
+        call(ATEN.minimum.default, Parameter("p"), Ref("x")),
+        call(ATEN.where.self, Parameter("mask"), Ref("x"), Parameter("p")),
+        call(ATEN.where.ScalarOther, Parameter("mask"), Ref("x"), 0.75),
+        call(ATEN.where.ScalarSelf, Parameter("mask"), 0.75, Ref("x")),
+    ],
+    ids=lambda f: str(f.target),
+)
+def test_constants_that_are_joined_with_tensors_are_scaled(f):
+    assert rule_of(f).effect == "join"
+    assert torch.equal(computed(f, 8.0 * X[1:]), 8.0 * true(f, X[1:]))
+
+
+def test_a_fixed_mask_joins_what_it_chooses_from():
+    f = call(ATEN.where.self, Parameter("mask"), Ref("x"), Ref("y"))
+    assert rule_of(f).effect == "join"
+    assert torch.equal(computed(f, 8.0 * X, 8.0 * X.flip(0)), 8.0 * true(f, X, X.flip(0)))
+
+
 def test_concatenation_joins_all_its_inputs():
     f = call(ATEN.cat.default, (Ref("x"), Ref("y"), Ref("z")), 1)
     assert rule_of(f).effect == "join"
@@ -161,7 +225,10 @@ def test_concatenation_joins_all_its_inputs():
         call(ATEN.pad.default, Ref("x"), [1, 1], "constant", 1.0),
         call(ATEN.constant_pad_nd.default, Ref("x"), [1, 1], 1.0),
         call(ATEN.clamp.default, Ref("x"), Ref("y")),
-        call(ATEN.layer_norm.default, Ref("x"), [6]),
+        call(ATEN.where.self, Ref("m"), Ref("x"), Ref("y")),
+        call(ATEN.addcmul.default, Ref("x"), Ref("y"), Parameter("p")),
+        call(ATEN.div.Tensor, Parameter("p"), Ref("x")),
+        call(ATEN.instance_norm.default, Ref("x"), None, None, Parameter("p"), Parameter("p"), False, 0.1, 0.01, False),
     ],
 )
 def test_what_is_not_homogeneous_has_no_rule(f):
