@@ -174,6 +174,11 @@ def _normalisation(gamma: int, eps: int, default: float | None = 1e-5) -> Rewrit
     return rewrite
 
 
+def _filled(call: Call, inputs: Mapping[str, Scale], result: Scale) -> Call:
+    """A constant in the shape of a tensor."""
+    return _multiplied(call, result)
+
+
 def _multiplied(call: Call, factor: Scale) -> Call:
     """The call with its result multiplied; in FP32, as the datapath does."""
     if factor.is_one:
@@ -253,6 +258,10 @@ def _two_values(call: Call) -> bool:
     return all(isinstance(arg, Ref) for arg in call.args[:2])
 
 
+def _repeats_a_parameter(call: Call) -> bool:
+    return isinstance(_argument(call, 0), Parameter)
+
+
 def _fixed_mask(call: Call) -> bool:
     return isinstance(call.args[0], Parameter)
 
@@ -275,11 +284,11 @@ _CARRY = (
     ATEN.transpose.int, ATEN.swapaxes.default, ATEN.t.default, ATEN.contiguous.default, ATEN.clone.default,
     ATEN.mean.dim, ATEN.mean.default, ATEN.sum.dim_IntList, ATEN.slice.Tensor, ATEN.select.int, ATEN.chunk.default,
     ATEN.split.Tensor, ATEN.split_with_sizes.default, ATEN.unsqueeze.default, ATEN.squeeze.dim,
-    ATEN.squeeze.default, ATEN.expand.default, ATEN.narrow.default, ATEN.roll.default, ATEN.neg.default,
+    ATEN.squeeze.default, ATEN.narrow.default, ATEN.roll.default, ATEN.neg.default,
     ATEN.abs.default, ATEN.channel_shuffle.default, ATEN.pixel_shuffle.default, ATEN.prelu.default,
     ATEN.unflatten.int, ATEN.movedim.int, ATEN.movedim.intlist, ATEN.index_select.default, ATEN.index.Tensor,
     ATEN.amax.default, ATEN.amin.default, ATEN.linalg_vector_norm.default, ATEN.unbind.int, ATEN.sum.default,
-    ATEN.cumsum.default, ATEN.flip.default, ATEN.repeat.default, ATEN.tile.default, ATEN.gather.default,
+    ATEN.cumsum.default, ATEN.flip.default, ATEN.tile.default, ATEN.gather.default,
     ATEN.pixel_unshuffle.default, ATEN.im2col.default, ATEN.unfold.default, ATEN.upsample_nearest2d.vec,
     ATEN.upsample_bilinear2d.vec, ATEN.upsample_bicubic2d.vec, ATEN.grid_sampler_2d.default, ATEN.std.correction,
     operator.getitem,
@@ -297,6 +306,16 @@ for _target in (ATEN.clamp_min.default, ATEN.clamp_max.default):
 for _target in (ATEN.add.Scalar, ATEN.sub.Scalar, ATEN.rsub.Scalar):
     teach(_target, Rule("carry", _one_value, _scaling_addend))
 teach(ATEN.masked_fill.Scalar, Rule("carry", _reads_a_value, _scaling_numbers(2)))
+for _target in (ATEN.expand.default, ATEN.repeat.default):  # a constant for each image, such as a class token
+    teach(
+        _target,
+        Rule("carry", _reads_a_value),
+        Rule("absorb", _repeats_a_parameter, _scaling_parameters, keeps=False),
+    )
+for _target in (ATEN.ones_like.default, ATEN.full_like.default, ATEN.new_ones.default, ATEN.new_full.default):
+    teach(_target, Rule("absorb", _reads_a_value, _filled, keeps=False))
+for _target in (ATEN.zeros_like.default, ATEN.new_zeros.default):
+    teach(_target, Rule("absorb", _reads_a_value, keeps=False))
 for _target in (ATEN.where.self, ATEN.where.ScalarOther, ATEN.where.ScalarSelf):
     teach(_target, Rule("join", _fixed_mask, _scaling_branches))
 teach(
