@@ -9,6 +9,7 @@ from hwsim.datapath.accelerator import Accelerator
 from hwsim.datapath.calibration import first_overflow, plan_divisions
 from hwsim.datapath.counts import COUNTERS, Counts
 from hwsim.datapath.divisions import division_table
+from hwsim.datapath.freedom import FreePlan, Lowered, plan_with_free_constants
 from hwsim.datapath.plan import RESULT, WAYS, Plan, Rescaling, place_divisions
 from hwsim.datapath.planned import Planned, PlanOptions
 from hwsim.datapath.run import Run
@@ -19,6 +20,8 @@ __all__ = [
     "WAYS",
     "Accelerator",
     "Counts",
+    "FreePlan",
+    "Lowered",
     "Plan",
     "PlanOptions",
     "Planned",
@@ -28,4 +31,5 @@ __all__ = [
     "first_overflow",
     "place_divisions",
     "plan_divisions",
+    "plan_with_free_constants",
 ]

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hwsim.experiment import columns
 from hwsim.experiment.environment import describe_environment, load_captured
@@ -21,8 +19,7 @@ from hwsim.experiment.results import Results, Row
 from hwsim.experiment.scenario import Scenario
 from hwsim.experiment.store import RESULTS, ResultsFolder
 from hwsim.experiment.trials import store_weights
-from hwsim.hardening import Hardened
-from hwsim.words import WordFormat
+from hwsim.hardening import Hardened, flip_errors
 
 
 def bit_error_study(scenario: Scenario, folder: ResultsFolder, progress: Progress) -> Results:
@@ -75,11 +72,3 @@ def bit_error_rows(stored: Hardened) -> Iterator[Row]:
             "rms_error": math.sqrt(squares / finite) if finite else None,
             "max_error": largest if finite else None,
         }
-
-
-def flip_errors(words: NDArray[Any], bit: int, fmt: WordFormat) -> NDArray[np.float64]:
-    """|value after flipping `bit` - value before| of every word, as stored; infinite or NaN where that is."""
-    before = fmt.decode(words, np.float64)
-    after = fmt.decode(words ^ words.dtype.type(1 << bit), np.float64)
-    with np.errstate(invalid="ignore"):
-        return np.abs(after - before)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,22 @@ class Hardened:
     def stored_bits(self) -> int:
         """Memory that the words take, in bits."""
         return sum(words.size for words in self.words.values()) * self.format.width
+
+    def with_constants(self, constants: Mapping[str, Constants]) -> Hardened:
+        """The same parameters stored again, some of them with other constants.
+
+        Args:
+            constants: parameter name -> its new constants; the others keep theirs.
+
+        Raises:
+            HwsimError: if there is no such stored parameter, or a value then leaves a floating-point format.
+        """
+        words, clipped = dict(self.words), dict(self.clipped)
+        for name, chosen in constants.items():
+            if name not in self.words:
+                raise unknown("stored parameter", name, self.words)
+            words[name], clipped[name] = _encode(name, _values(self.network, name), chosen, self.format)
+        return replace(self, words=words, constants={**self.constants, **constants}, clipped=clipped)
 
     def __str__(self) -> str:
         how = "unscaled" if self.scaling is None else f"scaled to t = {self.scaling.target_in(self.format):g}"
@@ -93,12 +109,17 @@ def harden(
     names += [name for name in network.parameters if name in network.biases and "biases" in chosen]
     words, constants, clipped = {}, {}, {}
     for name in names:
-        values = network.parameters[name].detach().cpu().float().numpy()
+        values = _values(network, name)
         if not np.isfinite(values).all():
             raise HwsimError(f"Parameter {name} holds NaN or infinite values: the network's weights are damaged.")
         constants[name] = scaling.constants(values, fmt) if scaling else UNSCALED
         words[name], clipped[name] = _encode(name, values, constants[name], fmt)
     return Hardened(network, fmt, scaling, words, constants, clipped)
+
+
+def _values(network: Network, name: str) -> NDArray[np.float32]:
+    values: NDArray[np.float32] = network.parameters[name].detach().cpu().float().numpy()
+    return values
 
 
 def _encode(name: str, values: NDArray[np.float32], constants: Constants, fmt: WordFormat) -> tuple[NDArray[Any], int]:

@@ -88,6 +88,12 @@ class Constants:
     exponent: NDArray[np.intp]
     per_channel: bool
 
+    @classmethod
+    def of(cls, scale: Scale) -> Constants:
+        """One constant for a whole layer: a scale rounded to 24 bits, to nearest even."""
+        fraction, shift = np.frexp(to_significand(np.array([scale.significand])))  # may be rounded up to 2
+        return cls(2 * fraction, scale.exponent + shift - 1, per_channel=False)
+
     @cached_property
     def values(self) -> NDArray[np.float64]:
         """The constants as doubles, which hold every quotient of two FP32 numbers."""

@@ -13,8 +13,7 @@ from hwsim.datapath.planner.intervals import TOLERANCE
 from hwsim.datapath.planner.system import System
 
 LONGEST_SHIFT = 4096
-"""No shift is by more binary places, over 16 times what FP32's exponents span. In programs without such a limit the solver
-may branch for ever."""
+"""No shift is by more binary places (FP32 exponents span 254). Without such a limit the solver may branch for ever."""
 
 
 def integers_fit(
