@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from hwsim.experiment import columns
 from hwsim.experiment.bench import open_bench
+from hwsim.experiment.plans import cost_rows, plan_rows
 from hwsim.experiment.points import Point, all_trials, prepared, trials_of
 from hwsim.experiment.progress import Progress
 from hwsim.experiment.results import Results
 from hwsim.experiment.scenario import Scenario
-from hwsim.experiment.store import COUNTS, RESULTS, ResultsFolder
+from hwsim.experiment.store import CONSTANTS, COUNTS, RESULTS, ResultsFolder
 from hwsim.experiment.summary import count_rows, point_rows
 from hwsim.experiment.trials import one_thread
 
@@ -22,10 +23,14 @@ def accuracy_study(scenario: Scenario, folder: ResultsFolder, progress: Progress
             the scenario names cannot be run.
     """
     bench, facts, environment = open_bench(scenario, progress)
+    bench.plans.update(folder.plans(environment))
     for fmt, variant in prepared(scenario):
         bench.prepare(fmt, variant)
+    if scenario.is_planned:
+        facts |= {"plans": plan_rows(bench.plans), "constants": cost_rows(scenario)}
 
     records = folder.begin(environment)
+    folder.keep_plans(bench.plans)
     todo = [trial for trial in all_trials(scenario) if trial not in records]
     done = 0
     for fmt, variant in prepared(scenario):
@@ -44,4 +49,6 @@ def accuracy_study(scenario: Scenario, folder: ResultsFolder, progress: Progress
     counts = count_rows(scenario, facts["images"], records)
     folder.write_table(RESULTS, columns.ACCURACY, rows)
     folder.write_table(COUNTS, columns.count_columns(), counts)
+    if facts.get("constants"):
+        folder.write_table(CONSTANTS, columns.CONSTANTS, facts["constants"])
     return Results(scenario, folder.path, facts, rows, counts, environment)

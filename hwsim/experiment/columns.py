@@ -140,9 +140,9 @@ MECHANISMS = (
 )
 
 CONSTANTS = (
-    Column("constant", "", "its name in the table of the technology"),
-    Column("group", "", "what it is for: `constants` of mechanisms, `geometry`, or `access`"),
-    Column("value", "", "its value in this run"),
+    Column("constant", "", "its name in the table of the technology, or of operation costs"),
+    Column("group", "", "what it is for: `constants` of mechanisms, `geometry`, `access`, or `cost` of a rescaling"),
+    Column("value", "", "its value in this run; three are the lowest, the typical (which counts) and the highest"),
     Column("unit", "", "unit of the value"),
     Column("trust", "", "`published`, `derived`, `assumed`, or `given` by the scenario"),
     Column("source", "", "where the value comes from"),

@@ -208,6 +208,8 @@ def as_data(scenario: Scenario) -> dict[str, Any]:
             data.pop(table, None)
         else:
             data[table].pop(key, None)
+    for key in scenario.unheeded:
+        data.get("datapath", {}).pop(key, None)
     for variant in data["variants"]:
         for key in UNUSED_IN_VARIANTS[scenario.study]:
             variant.pop(key, None)

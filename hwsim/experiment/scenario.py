@@ -24,11 +24,13 @@ from hwsim.experiment.settings import (
     setting,
     unique,
 )
+from hwsim.words import get_format
 
 Study = Literal["accuracy", "bit_errors", "lifetime"]
 Granularity = Literal["layer", "channel"]
 Divide = Literal["none", "per_weight", "per_layer", "logits", "absorbed", "planned"]
 Divider = Literal["exact", "reciprocal"]
+Ranges = Literal["images", "bounds"]
 Guard = Literal["nonfinite_to_zero", "out_of_range_to_zero", "clamp", "mask_exponent_msb"]
 Target = float | Literal["default"]
 
@@ -45,6 +47,22 @@ UNUSED_IN_VARIANTS: dict[str, tuple[str, ...]] = {
     "bit_errors": ("divide", "guards", "ecc"),
     "lifetime": (),
 }
+
+
+PLANNING = ("cost", "ranges", "headroom_bits", "precision_bits")
+"""The keys of [datapath] that only `divide = 'planned'` heeds."""
+
+
+def _cost(value: Any) -> Any:
+    from hwsim.datapath.costs import COSTS, check_prices
+
+    if isinstance(value, dict):
+        check_prices(value)
+    elif not isinstance(value, str):
+        raise HwsimError(f"{value!r} is no cost: give 'count', 'energy', 'cycles', or a table of prices")
+    elif value not in COSTS:
+        raise unknown("cost", value, COSTS)
+    return value
 
 
 def _target(value: Any) -> Target:
@@ -100,6 +118,9 @@ class DataSettings(Settings):
         return self
 
 
+TensorFormatName = Annotated[str, AfterValidator(lambda name: get_format(name).name)]
+
+
 class DatapathSettings(Settings):
     batch: Positive = setting(1, "a whole number of images, 1 or more", "images that share one read of the weights")
     divider: Divider = setting(
@@ -107,6 +128,56 @@ class DatapathSettings(Settings):
         "'exact' or 'reciprocal'",
         "divide, or multiply by the rounded reciprocal of the constant",
     )
+    bias_multiplier: bool = setting(
+        True, "true or false", "whether the bias addition has a multiplier, which 'absorbed' and 'planned' then use"
+    )
+    activations: TensorFormatName | None = setting(
+        None, "a number format such as 'fp16'", "format of the tensors between operations; absent for fp32"
+    )
+    accumulators: TensorFormatName | None = setting(
+        None,
+        "a number format such as 'fp16'",
+        "format in which the MAC array puts its sums out, before a bias or a division; absent for fp32",
+    )
+    cost: Annotated[str | dict[str, float], BeforeValidator(_cost)] = setting(
+        "count",
+        "'count', 'energy', 'cycles', or a table { shift = ..., reciprocal = ..., division = ... }",
+        "what 'planned' makes least: rescaled elements, pJ, cycles, or your own prices for one element",
+    )
+    ranges: Ranges = setting(
+        "images",
+        "'images' or 'bounds'",
+        "how large 'planned' takes each tensor to be: on the first 32 images, or on any image of their pixel values",
+    )
+    headroom_bits: Annotated[float, Field(ge=0)] = setting(
+        2.0,
+        "a number of bits, 0 or more",
+        "by how much 'planned' lets a tensor's largest magnitude grow, by faults or other images, before it overflows",
+    )
+    precision_bits: Annotated[float, Field(ge=0)] | None = setting(
+        None,
+        "a number of bits, 0 or more",
+        "by how much smaller than a tensor's largest magnitude 'planned' keeps numbers from underflow; absent for the "
+        "bits of the significand, and 6 in fixed point",
+    )
+
+    @model_validator(mode="after")
+    def _prices_exist(self) -> DatapathSettings:
+        if self.cost != "count":
+            from hwsim.datapath.costs import prices
+
+            prices(self.cost, self.activation_format)
+        return self
+
+    @property
+    def activation_format(self) -> str:
+        """The format of tensors between operations."""
+        return self.activations or "fp32"
+
+    @property
+    def accumulator_format(self) -> str:
+        """The format of sums."""
+        return self.accumulators or "fp32"
 
 
 class TrialSettings(Settings):
@@ -147,7 +218,7 @@ class Variant(Settings):
     )
     divide: Divide | None = setting(
         None,
-        "'none', 'per_weight', 'per_layer', 'logits' or 'absorbed'",
+        "'none', 'per_weight', 'per_layer', 'logits', 'absorbed' or 'planned'",
         "where the constants are divided out; 'none' without scaling, else 'per_layer' unless said",
     )
     guards: Annotated[tuple[Guard, ...], BeforeValidator(one_or_many), AfterValidator(unique)] = setting(
@@ -222,6 +293,12 @@ class Scenario(Settings):
         given = self._unused()
         if given:
             raise HwsimError(f"`{given}` has no effect in a {self.study!r} study: leave it out")
+        unheeded = [key for key in self.unheeded if key in self.datapath.model_fields_set]
+        if unheeded:
+            raise HwsimError(
+                f"`datapath.{unheeded[0]}` has no effect on how these variants divide: leave it out, or give one "
+                "divide = 'planned'"
+            )
         if self.study == "accuracy" and "ber" not in self.memory.model_fields_set:
             raise HwsimError("`memory.ber` is missing: give the bit error rates to run, from 0 to 1")
         if self.study == "lifetime" and self.mission is None:
@@ -237,6 +314,19 @@ class Scenario(Settings):
         if self.mission is not None:
             self.mission.check_used_by(memory.cells())
         return self
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether a variant is planned."""
+        return any(variant.divide == "planned" for variant in self.variants)
+
+    @property
+    def unheeded(self) -> tuple[str, ...]:
+        """The keys of [datapath] that no variant heeds."""
+        if self.is_planned:
+            return ()
+        absorbs = any(variant.divide == "absorbed" for variant in self.variants)
+        return PLANNING if absorbs else ("bias_multiplier", *PLANNING)
 
     def _unused(self) -> str | None:
         """The first setting that the study would ignore: that is an error, never a silence."""

@@ -3,8 +3,10 @@
     scenario.toml      the scenario with everything said
     environment.json   versions, seed, and fingerprints of the network and the images
     trials.jsonl       one finished trial a line, appended as it finishes
+    plans.json         where `planned` variants rescale: made once, before the first trial
     results.csv, .json the tables; counts.csv the datapath's counts by layer
-    mechanisms.csv, constants.csv   of a lifetime study: what failed how, and on which constants that rests
+    mechanisms.csv     of a lifetime study: what failed how
+    constants.csv      constants of the memory, and prices of the datapath, on which the results rest
     figures/, report.html  from the report package
 
 Equal scenarios give equal bytes in every table: nothing in them depends on time, place or what was resumed.
@@ -26,14 +28,15 @@ from typing import Any
 from hwsim.errors import HwsimError
 from hwsim.experiment.columns import Column
 from hwsim.experiment.loading import as_data, to_toml
+from hwsim.experiment.plans import Plans, from_json, to_json
 from hwsim.experiment.points import Trial, trial_of
 from hwsim.experiment.scenario import Scenario
 
-SCENARIO, ENVIRONMENT, TRIALS = "scenario.toml", "environment.json", "trials.jsonl"
+SCENARIO, ENVIRONMENT, TRIALS, PLANS = "scenario.toml", "environment.json", "trials.jsonl", "plans.json"
 RESULTS, RESULTS_JSON, COUNTS = "results.csv", "results.json", "counts.csv"
-MECHANISMS, CONSTANTS = "mechanisms.csv", "constants.csv"  # of a lifetime study
+MECHANISMS, CONSTANTS = "mechanisms.csv", "constants.csv"
 REPORT, FIGURES = "report.html", "figures"
-_OURS = (SCENARIO, ENVIRONMENT, TRIALS, RESULTS, RESULTS_JSON, COUNTS, MECHANISMS, CONSTANTS, REPORT)
+_OURS = (SCENARIO, ENVIRONMENT, TRIALS, PLANS, RESULTS, RESULTS_JSON, COUNTS, MECHANISMS, CONSTANTS, REPORT)
 
 Row = Mapping[str, Any]
 Record = dict[str, Any]
@@ -142,6 +145,20 @@ class ResultsFolder:
                     "another folder with --out, or start again with --fresh."
                 )
 
+    def plans(self, environment: Mapping[str, Any]) -> Plans:
+        """The plans of the trials that are finished already: the others must take them too.
+
+        Raises:
+            HwsimError: as `begin`, or if the plans are not there.
+        """
+        if self.fresh or not self.scenario.is_planned or not finished_trials(self.path):
+            return {}
+        self._check_environment(environment)
+        try:
+            return from_json(json.loads((self.path / PLANS).read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError):
+            raise HwsimError(f"{self.path / PLANS} is damaged: start again with --fresh.") from None
+
     def _finished(self) -> dict[Trial, Record]:
         """The whole lines of the trial log; a line that was being written when a run was killed is cut off."""
         path = self.path / TRIALS
@@ -156,6 +173,11 @@ class ResultsFolder:
             return {trial_of(self.scenario, record): record for record in records}
         except (ValueError, KeyError, TypeError):
             raise HwsimError(f"{path} is damaged: start again with --fresh.") from None
+
+    def keep_plans(self, plans: Plans) -> None:
+        """Write the plans of a run, if it has any, before its first trial."""
+        if plans:
+            self.write_json(PLANS, to_json(plans))
 
     def append(self, trial: Trial, record: Record) -> None:
         """Add one finished trial: a single write, so that a kill loses at most the trial that was running."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from hwsim.datapath import Accelerator
+from hwsim.datapath import Accelerator, Plan
 from hwsim.errors import HwsimError
+from hwsim.experiment.plans import Plans, make_plan, peaks_of
 from hwsim.experiment.points import Point, Trial
 from hwsim.experiment.scenario import Scenario, Variant
 from hwsim.hardening import Hardened, Scaling, harden
@@ -21,9 +22,6 @@ from hwsim.network import Network
 from hwsim.words import get_format
 
 Record = dict[str, Any]
-
-CALIBRATION_IMAGES = 32
-"""The first images show the planner how large tensors get; its headroom covers the others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +33,7 @@ class Bench:
         images: (N, C, H, W), preprocessed.
         labels: (N,).
         logits: (N, classes) of the plain module in FP32, nothing stored, nothing divided: the reference.
+        plans: those that are there already; `prepare` adds what it has to make.
     """
 
     scenario: Scenario
@@ -42,6 +41,12 @@ class Bench:
     images: Tensor
     labels: Tensor
     logits: Tensor
+    plans: Plans = field(default_factory=dict)
+
+    @cached_property
+    def peaks(self) -> dict[str, float]:
+        """The largest magnitude of every value of the network, as the planner takes it."""
+        return peaks_of(self.network, self.images, self.scenario.datapath.ranges)
 
     @cached_property
     def predictions(self) -> Tensor:
@@ -64,17 +69,28 @@ class Bench:
     def run_on(self, stored: Hardened, variant: Variant) -> Prepared:
         """The same for words that are there already."""
         datapath = self.scenario.datapath
-        assert variant.divide is not None  # a resolved variant says how it divides
         accelerator = Accelerator(
             self.network,
             stored,
-            variant.divide,
+            self._divide(stored, variant),
             variant.guards,
             datapath.batch,
             datapath.divider,
-            calibration=self.images[:CALIBRATION_IMAGES],
+            datapath.bias_multiplier,
+            activations=datapath.activation_format,
+            accumulators=datapath.accumulator_format,
         )
         return Prepared(self, stored, Memory(stored.words, stored.format), accelerator)
+
+    def _divide(self, stored: Hardened, variant: Variant) -> str | Plan:
+        """How a resolved variant divides: by a rule, or by its plan, which is made only once."""
+        assert variant.divide is not None
+        if variant.divide != "planned":
+            return variant.divide
+        key = (stored.format.name, variant.name)
+        if key not in self.plans:
+            self.plans[key] = make_plan(self.network, stored, self.peaks, self.scenario.datapath)
+        return self.plans[key].plan
 
 
 @contextmanager
