@@ -10,6 +10,7 @@ from pathlib import Path
 from hwsim.experiment import columns
 from hwsim.experiment.bench import open_bench
 from hwsim.experiment.life import DeviceKind
+from hwsim.experiment.plans import cost_rows, plan_rows
 from hwsim.experiment.points import LifePoint, Trial, all_trials, lives_of, prepared
 from hwsim.experiment.progress import Progress
 from hwsim.experiment.results import Results, Row
@@ -35,14 +36,20 @@ def lifetime_study(scenario: Scenario, folder: ResultsFolder, progress: Progress
     """
     bench, facts, environment = open_bench(scenario, progress)
     assert scenario.mission is not None
+    DeviceKind.of(scenario, scenario.variants[0])  # a fault map that cannot be read is said before all else
+    facts["constants"] = constant_rows(scenario.memory.cells())
+    environment["inputs"] |= _files_read(scenario, facts["constants"])
+    bench.plans.update(folder.plans(environment))
     for at, (fmt, variant) in enumerate(prepared(scenario)):
         progress(f"trying {fmt}, {variant.name}", 0, 0)
         with named(fmt, variant):
             _prepare(bench, fmt, variant).rehearse(live=at == 0)
+    if scenario.is_planned:
+        facts["plans"] = plan_rows(bench.plans)
+        facts["constants"] += cost_rows(scenario)
 
-    facts["constants"] = constant_rows(scenario.memory.cells())
-    environment["inputs"] |= _files_read(scenario, facts["constants"])
     records = folder.begin(environment)
+    folder.keep_plans(bench.plans)
     todo = sum(trial not in records for trial in all_trials(scenario))
     done = 0
 
