@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from hwsim import __version__
+from hwsim.cli_divisions import divisions
 from hwsim.cli_memory import app as memory
-from hwsim.errors import HwsimError, unknown
-
-if TYPE_CHECKING:
-    from hwsim.datapath.divisions import DivisionCost
-    from hwsim.network import Network
+from hwsim.errors import HwsimError
 
 WRONG_INPUT, INTERRUPTED = 2, 130
 
@@ -164,71 +161,7 @@ def networks(
         console.print("[dim]Any torchvision classifier can be named as well: --all lists them.[/]", highlight=False)
 
 
-@app.command(short_help="Count what every way of dividing costs.")
-def divisions(
-    network: Annotated[
-        str, typer.Argument(metavar="NETWORK", help="A network of `hwsim networks --all`; its weights are not needed.")
-    ],
-    image_size: Annotated[
-        int | None, typer.Option(min=1, help="Side of the square images in pixels; the network's own if absent.")
-    ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Images that share one read of the weights.")] = 1,
-    format: Annotated[str, typer.Option(help="Word format of the stored weights.")] = "fp32",
-    divider: Annotated[str, typer.Option(help="exact, or reciprocal: multiply by 1/c.")] = "exact",
-    power_of_two: Annotated[bool, typer.Option("--power-of-two", help="Constants are powers of two.")] = False,
-    activations: Annotated[str, typer.Option(help="Number format of the tensors between operations.")] = "fp32",
-    draw: Annotated[Path | None, typer.Option(help="SVG file to draw the network with one way's divisions to.")] = None,
-    way: Annotated[str, typer.Option(help="The way that is drawn.")] = "planned",
-    fold: Annotated[int, typer.Option(min=0, help="Module levels that the drawing keeps apart; 0 for all.")] = 0,
-) -> None:
-    """Count what every way of dividing costs on a network, for one batch of images."""
-    from hwsim.report.console import plain, progress_bar, stdout
-
-    with progress_bar() as progress:
-        progress(f"capturing {network}", 0, 0)
-        import torch
-
-        from hwsim.datapath import division_table
-        from hwsim.datapath.accelerator import DIVIDERS
-        from hwsim.experiment.catalogue import load_network
-        from hwsim.hardening import Scaling
-        from hwsim.network import capture
-        from hwsim.report.terminal import division_cost_table
-
-        if divider not in DIVIDERS:
-            raise unknown("divider", divider, DIVIDERS)
-        loaded = load_network(network, "random")
-        shape = loaded.input_shape if image_size is None else (loaded.input_shape[0], image_size, image_size)
-        graph = capture(loaded.module, torch.zeros(2, *shape))
-        progress(f"counting {network}", 0, 0)
-        rows = division_table(graph, Scaling(power_of_two=power_of_two), format, batch, divider, activations)
-        if draw is not None:
-            _draw_plan(graph, rows, way, fold, draw)
-    size = " x ".join(map(str, shape))
-    console = stdout()
-    console.print(f"[bold]{loaded.name}[/], {batch} image{'s' if batch > 1 else ''} of {size}", highlight=False)
-    console.print(division_cost_table(rows))
-    for row in rows:
-        if row.impossible:
-            console.print(plain(f"{row.way} is impossible: {row.impossible}"))
-        if row.overflow:
-            console.print(plain(f"{row.way} leaves the range of {activations} on noise, first in {row.overflow}"))
-    if draw is not None:
-        console.print(plain(f"{way} is drawn in {draw}"))
-
-
-def _draw_plan(network: Network, rows: list[DivisionCost], way: str, fold: int, path: Path) -> None:
-    from hwsim.report.plan_drawing import draw_plan
-
-    found = next((row for row in rows if row.way == way), None)
-    if found is None:
-        raise unknown("way of dividing", way, [row.way for row in rows])
-    if found.plan is None:
-        raise HwsimError(f"{way} cannot be drawn. {found.impossible}")
-    try:
-        path.write_text(draw_plan(network, found.plan, fold), encoding="utf-8")
-    except OSError as error:
-        raise HwsimError(f"The drawing cannot be written to {path}: {error.strerror}.") from error
+app.command(short_help="Count what every way of dividing costs, and say why.")(divisions)
 
 
 @app.command(short_help="List the scenarios that come with hwsim.")

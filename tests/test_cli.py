@@ -199,6 +199,14 @@ WRONG = [
     (["word", "0.1", "--flip", "32"], "32"),
     (["divisions", "resnet19"], "resnet1"),
     (["divisions", "lenet5", "--divider", "shift"], "shift"),
+    (["divisions"], "needs a network"),
+    (["divisions", "lenet5", "--way", "logit"], "did you mean 'logits'"),
+    (["divisions", "lenet5", "--cost", "area"], "area"),
+    (["divisions", "lenet5", "--activations", "fp17"], "fp1"),
+    (["divisions", "lenet5", "--accumulators", "fp17"], "fp1"),
+    (["divisions", "lenet5", "--draw", "nowhere/plan.svg"], "cannot be written to nowhere/plan.svg"),
+    (["divisions", "efficientnet_b0", "--image-size", "32", "--way", "logits", "--draw", "x.svg"], "cannot be drawn"),
+    (["divisions", "efficientnet_b0", "--image-size", "32", "--way", "logits", "--list"], "no divisions to list"),
     (["memory", "show", "stt_mran"], "did you mean 'stt_mram'"),
     (["memory", "rate", "stt_mram", "--set", "detla=45"], "did you mean 'delta'"),
     (["memory", "rate", "stt_mram", "--set", "delta"], "constant=value"),
@@ -311,19 +319,71 @@ def test_scenarios_lists_what_comes_with_hwsim_each_with_a_sentence(command: Com
     assert "hwsim[imagenet]" in said.out
 
 
+def cells(said: Said, way: str) -> list[str]:
+    """The line of the table of counts for one way of dividing."""
+    return next(line.split()[1:] for line in said.out.splitlines() if line.split()[:1] == [way])
+
+
 def test_divisions_counts_every_way_without_weights(command: Command) -> None:
     """The numbers that the design states for ResNet18 at 224 x 224."""
     said = command("divisions", "resnet18")
     assert said.code == 0
-    for count in ("11,678,912", "2,484,712", "1,000"):
-        assert count in said.out
+    assert cells(said, "per_weight")[:4] == ["11,678,912", "0", "0", "0"]
+    assert cells(said, "per_layer")[:4] == ["2,484,712", "0", "0", "0"]
+    assert cells(said, "logits")[:4] == ["1,000", "0", "0", "752,640"]
+    # 21 constants of 33 bits each, 20 BatchNorms, and one layer without.
+    assert cells(said, "per_layer")[4:] == ["0", "21", "693"]
+    assert cells(said, "absorbed")[4:] == ["20", "1", "33"]
     assert all(len(line) <= 80 for line in said.out.splitlines())
+
+
+def test_divisions_says_what_forces_each_in_few_lines(command: Command) -> None:
+    said = command("divisions", "resnet18")
+    _, _, forced = said.out.partition("What forces them")
+    lines = [" ".join(line.split()) for line in forced.splitlines() if line.strip()]
+    assert "per_layer 21 divided: own constant, right behind its layer 2,484,712" in lines
+    assert "logits 8 aligned: the sum needs inputs of one scale 752,640" in lines
+    assert "1 divided: the logits must be unscaled 1,000" in lines
+    assert len(lines) <= 12
+
+
+def test_divisions_lists_every_place_of_one_way(command: Command) -> None:
+    said = command("divisions", "squeezenet1_1", "--list", "--way", "logits", "--image-size", "64")
+    heading, *lines = said.out.splitlines()
+    assert "logits" in heading
+    assert len(lines) == 9
+    assert sum(int(line.split()[1].replace(",", "")) for line in lines if line.startswith("aligned")) == sum(
+        int(count.replace(",", ""))
+        for count in [cells(command("divisions", "squeezenet1_1", "--image-size", "64"), "logits")[3]]
+    )
+    assert any("concatenation in features.3 needs inputs of one scale" in line for line in lines)
 
 
 def test_divisions_by_powers_of_two_are_shifts_and_a_batch_shares_a_read(command: Command) -> None:
     said = command("divisions", "lenet5", "--power-of-two", "--batch", "4")
-    line = next(line for line in said.out.splitlines() if line.strip().startswith("per_weight"))
-    assert line.split()[1:4] == ["0", "0", "61,470"]
+    batch, _, image = said.out.partition("For each image")
+    assert cells(said._replace(out=batch), "per_weight")[:3] == ["0", "0", "61,470"]
+    assert cells(said._replace(out=image), "per_weight")[:3] == ["0", "0", "15,367.5"]
+    assert cells(said._replace(out=image), "per_layer")[:3] == ["0", "0", "6,518"]
+    assert cells(said, "per_layer")[5:] == ["5", "50"]
+    assert all(len(line) <= 80 for line in said.out.splitlines())
+
+
+def test_divisions_says_which_ways_overflow_where_and_how_to_repair_them(command: Command) -> None:
+    said = command("divisions", "squeezenet1_1", "--activations", "fp16", "--cost", "energy", "--image-size", "64")
+    text = " ".join(said.out.split())
+    assert "logits is impossible with activations in fp16: features." in text
+    assert "leaves the range first, as its scales and magnitudes predict. the cheapest repair is" in text
+    assert " pJ for one image." in text
+    assert cells(said, "logits") == ["-"] * 7
+    assert all(len(line) <= 80 for line in said.out.splitlines())
+
+
+def test_divisions_draws_one_way(command: Command) -> None:
+    said = command("divisions", "lenet5", "--draw", "plan.svg", "--way", "logits")
+    assert said.code == 0
+    assert Path("plan.svg").read_text().startswith("<svg")
+    assert "logits is drawn in plan.svg" in said.out
 
 
 def test_memory_list_names_every_technology(command: Command) -> None:

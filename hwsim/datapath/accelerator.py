@@ -183,9 +183,7 @@ class Accelerator:
         op = self._sources.get(name)
         fmt = self._formats.of_value(self.network, op, rescaled=bool(self.plan.rescalings_of(name)))
         rounded = fmt.rounded(y)
-        arithmetic = (
-            isinstance(op, Linear) or (isinstance(op, Affine) and not self._is_inside(op)) or _adds_or_multiplies(op)
-        )
+        arithmetic = isinstance(op, Linear) or (isinstance(op, Affine) and not self._is_inside(op)) or _computes(op)
         if op is not None and (arithmetic or not fmt.is_fp32):
             counts.layer(_label(op)).nonfinite += fmt.overflowed(y, rounded)
         return rounded
@@ -389,8 +387,12 @@ def true_peaks(network: Network, images: Tensor | None = None) -> dict[str, floa
     return Accelerator(network, harden(network, "fp32")).peaks(images)
 
 
-def _adds_or_multiplies(op: Operation | None) -> bool:
-    return isinstance(op, Call) and (op.target in _ADDITIONS or op.target in _MULTIPLICATIONS)
+def _computes(op: Operation | None) -> bool:
+    """Whether a call does sums or products that may overflow."""
+    if not isinstance(op, Call):
+        return False
+    rule = rule_of(op)
+    return op.target in _ADDITIONS or op.target in _MULTIPLICATIONS or (rule is not None and rule.offset > 0)
 
 
 def _label(op: Operation) -> str:

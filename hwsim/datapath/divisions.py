@@ -1,19 +1,23 @@
-"""The division-cost table: what every way of dividing costs on one network, for one image.
+"""The division-cost table: what every way of dividing costs on one network, and what forces each division.
 
 The network runs once in every way, with random weights if it has no others: the counts depend on shapes only, and
-come from the same counters as any run.
+come from the same counters as any run. Images are noise, of unit variance as normalised photographs have.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
-from hwsim.datapath.accelerator import Accelerator
+from hwsim.datapath.accelerator import DIVIDERS, Accelerator, true_peaks
 from hwsim.datapath.counts import Counts
-from hwsim.datapath.plan import WAYS, Plan
-from hwsim.errors import HwsimError
+from hwsim.datapath.places import Place, places, price
+from hwsim.datapath.plan import WAYS, Plan, place_divisions
+from hwsim.datapath.planned import PlanOptions, first_out_of_range, least_cost_plan
+from hwsim.datapath.repairs import Repair, repairs
+from hwsim.datapath.tensor_format import TensorFormats
+from hwsim.errors import HwsimError, unknown
 from hwsim.hardening import Scaling, harden
 from hwsim.network import Network
 
@@ -24,10 +28,16 @@ class DivisionCost:
 
     Attributes:
         way: way of dividing.
-        counts: what the datapath did for the images; None if the way is impossible.
-        constant_bits: safe memory for the scaling constants, in bits.
+        counts: what the datapath did for the batch of images; None if the way is impossible.
+        constant_bits: safe memory for all scaling constants, in bits, whatever the way.
         impossible: the reason why this way cannot be exact on this network, else empty.
         plan: the scales and rescalings; None if the way is impossible.
+        places: every place where a scale changes, which add up to the counts.
+        cost: what these cost for one image, in the prices of the options.
+        images: images in the batch.
+        overflow: the first layer that left the range of its format in the run; empty if none did.
+        predicted: the first layer that leaves it by the plan's scales and the magnitudes of its values, likewise.
+        repairs: what keeps a way in range that leaves it, the cheapest first.
     """
 
     way: str
@@ -35,11 +45,32 @@ class DivisionCost:
     constant_bits: int
     impossible: str = ""
     plan: Plan | None = None
+    places: tuple[Place, ...] = ()
+    cost: float = 0.0
+    images: int = 1
+    overflow: str = ""
+    predicted: str = ""
+    repairs: tuple[Repair, ...] = ()
 
     @property
-    def overflow(self) -> str:
-        """The first layer that left the range of its format, on images of noise; empty if none did."""
-        return "" if self.counts is None else next((name for name, c in self.counts.items() if c.nonfinite), "")
+    def absorbed(self) -> int:
+        """Places where a multiplier that is there anyway takes a scale up, for nothing."""
+        return sum(place.kind == "absorbed" for place in self.places)
+
+    @property
+    def divisor_words(self) -> int:
+        """Constants that the datapath keeps in safe memory to divide by: words."""
+        return sum(place.constants for place in self.places)
+
+    @property
+    def divisor_bits(self) -> int:
+        """The same in bits."""
+        return sum(place.constant_bits for place in self.places)
+
+    def each_image(self, counter: str) -> float:
+        """A counter's share of one image of the batch."""
+        assert self.counts is not None
+        return self.counts.total.as_dict()[counter] / self.images
 
 
 def division_table(
@@ -49,8 +80,10 @@ def division_table(
     batch: int = 1,
     divider: str = "exact",
     activations: str = "fp32",
+    accumulators: str = "fp32",
+    options: PlanOptions | None = None,
 ) -> list[DivisionCost]:
-    """The cost of every way of dividing, for one batch of images.
+    """The cost of every way of dividing, for one batch of images, and what forces it.
 
     Args:
         network: the captured network; its weights may be random.
@@ -59,17 +92,68 @@ def division_table(
         batch: images in the batch, which share one read of the weights.
         divider: "exact" or "reciprocal".
         activations: number format of the tensors between operations.
+        accumulators: number format of the MAC array's sums.
+        options: prices, margins of the range, and whether there is a multiplier at bias additions.
+
+    Raises:
+        HwsimError: if a format or the divider is unknown, or the weights cannot be stored.
     """
+    if divider not in DIVIDERS:
+        raise unknown("divider", divider, DIVIDERS)
+    options = replace(options or PlanOptions(), divider=divider)
+    formats = TensorFormats.of(activations, accumulators)
     images = torch.randn(batch, *network.input.shape, generator=torch.Generator().manual_seed(0))
     hardened = harden(network, format, scaling or Scaling())
+    peaks = true_peaks(network, images)
+    labels = {op.name: op.layer or op.name for op in network.operations}
     rows = []
     for way in WAYS:
         if way == "none":
             continue
         try:
-            accelerator = Accelerator(network, hardened, way, batch=batch, divider=divider, activations=activations)
-            counts = accelerator.run(images, chunk=batch).counts
-            rows.append(DivisionCost(way, counts, hardened.constant_bits, plan=accelerator.plan))
+            if way == "planned":
+                plan = least_cost_plan(network, hardened, peaks, options, formats).plan
+            else:
+                plan = place_divisions(network, hardened, way, options.bias_multiplier)
+            accelerator = Accelerator(
+                network,
+                hardened,
+                plan,
+                batch=batch,
+                divider=divider,
+                bias_multiplier=options.bias_multiplier,
+                activations=activations,
+                accumulators=accumulators,
+            )
         except HwsimError as error:
             rows.append(DivisionCost(way, None, hardened.constant_bits, str(error)))
+            continue
+        counts = accelerator.run(images, chunk=batch).counts
+        found = places(network, hardened, plan, divider, formats)
+        first = first_out_of_range(network, plan, peaks, formats)
+        row = DivisionCost(
+            way,
+            counts,
+            hardened.constant_bits,
+            plan=plan,
+            places=found,
+            cost=price(found, options.prices, batch),
+            images=batch,
+            overflow=_first_overflow(network, counts),
+            predicted="" if first is None else labels[first],
+        )
+        if row.overflow and way != "planned":
+            changes = repairs(network, hardened, way, peaks, options, formats, batch)
+            row = replace(row, repairs=tuple(changes))
+        rows.append(row)
     return rows
+
+
+def _first_overflow(network: Network, counts: Counts) -> str:
+    """The first layer of a run that put out what its format does not hold.
+
+    A module that runs several times has one counter, and what overflowed may be its last result: it counts as late.
+    """
+    order = {op.layer or op.name: at for at, op in enumerate(network.operations)}
+    found = [name for name, layer in counts.items() if layer.nonfinite]
+    return min(found, key=lambda name: order.get(name, len(order)), default="")

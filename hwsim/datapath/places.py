@@ -146,6 +146,7 @@ class Group:
 
     Attributes:
         kind: one of `KINDS`.
+        operation: as in `Place`.
         cause: see `Cause.general`.
         places: how many there are.
         elements: of all of them, as in `Place`.
@@ -153,6 +154,7 @@ class Group:
     """
 
     kind: str
+    operation: str
     cause: str
     places: int
     elements: int
@@ -176,10 +178,11 @@ def price(found: Iterable[Place], prices: Mapping[str, float], batch: int = 1) -
 
 def grouped(places: Iterable[Place]) -> list[Group]:
     """Places grouped by kind and cause: the most elements first, what is absorbed last."""
-    found: dict[tuple[str, str, bool], list[int]] = {}
+    found: dict[tuple[str, str, str, bool], list[int]] = {}
     for place in places:
-        found.setdefault((place.kind, place.cause.general, place.per_read), []).append(place.elements)
-    groups = [Group(kind, cause, len(all_), sum(all_), read) for (kind, cause, read), all_ in found.items()]
+        key = place.kind, place.operation, place.cause.general, place.per_read
+        found.setdefault(key, []).append(place.elements)
+    groups = [Group(*key[:3], len(all_), sum(all_), key[3]) for key, all_ in found.items()]
     return sorted(groups, key=lambda group: (group.kind == "absorbed", -group.elements))
 
 
@@ -292,8 +295,8 @@ class _Places:
     def _cause(self, value: str, reason: str, forced_by: str, rescaling: Rescaling | None = None) -> Cause:
         if reason == "layer":
             if rescaling is None:
-                return Cause("own constant", "goes into the bias addition's multiplier")
-            return Cause("own constant", "is divided right behind the layer")
+                return Cause("own constant,", "at the bias addition")
+            return Cause("own constant,", "right behind its layer")
         if forced_by == RESULT:
             return Cause("the logits", "must be unscaled")
         op = self.operations.get(forced_by)

@@ -107,6 +107,9 @@ def least_cost_plan(
     options, formats = options or PlanOptions(), formats or TensorFormats.of()
     held = {name: _Held(network, name, peak, formats) for name, peak in peaks.items() if 0 < peak < math.inf}
     ranges = {name: options.range_of(value.format, value.peak) for name, value in held.items()}
+    for name, peak in offset_peaks(network, peaks).items():
+        low, high = ranges.get(name, (-math.inf, math.inf))
+        ranges[name] = low, min(high, options.range_of(TensorFormat.of("fp32"), peak)[1])
     for name, (low, high) in ranges.items():
         if low > high:
             fmt = held[name].format
@@ -174,13 +177,33 @@ def first_out_of_range(network: Network, plan: Plan, peaks: Mapping[str, float],
     Returns:
         Its name, or None if all stay in range.
     """
+    inside, top = offset_peaks(network, peaks), TensorFormat.of("fp32").largest_log2
     for op in network.operations:
+        for name in op.inputs if isinstance(op, Call) and _offset(op) else ():
+            seen = plan.seen(name, op.name)
+            if isinstance(seen, Scale) and seen.log2 + math.log2(inside[name]) > top:
+                return op.name
         scale = plan.produced(op.name)
         if op.name in peaks and isinstance(scale, Scale) and peaks[op.name] > 0:
             fmt = formats.of_value(network, op, rescaled=bool(plan.rescalings_of(op.name)))
             if scale.log2 + math.log2(peaks[op.name]) > fmt.largest_log2:
                 return op.name
     return None
+
+
+def offset_peaks(network: Network, peaks: Mapping[str, float]) -> dict[str, float]:
+    """The largest magnitude that a value has with a constant added inside an operation that reads it, in FP32."""
+    return {
+        name: peaks.get(name, 0.0) + _offset(op)
+        for op in network.operations
+        if isinstance(op, Call) and _offset(op)
+        for name in op.inputs
+    }
+
+
+def _offset(call: Call) -> float:
+    rule = rule_of(call)
+    return rule.offset if rule is not None else 0.0
 
 
 def _nodes(

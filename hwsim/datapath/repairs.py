@@ -24,7 +24,7 @@ import numpy as np
 
 from hwsim.datapath.places import places, price
 from hwsim.datapath.plan import Plan, place_divisions
-from hwsim.datapath.planned import PlanOptions, least_cost_plan
+from hwsim.datapath.planned import PlanOptions, least_cost_plan, offset_peaks
 from hwsim.datapath.tensor_format import TensorFormat, TensorFormats
 from hwsim.errors import HwsimError
 from hwsim.hardening import Constants, Hardened
@@ -97,6 +97,10 @@ def _potentials(
     network: Network, plan: Plan, peaks: Mapping[str, float], options: PlanOptions, formats: TensorFormats
 ) -> Iterator[tuple[float, tuple[float, float]]]:
     """The scale, as a logarithm, of every value and copy, and where it must lie."""
+    for name, peak in offset_peaks(network, peaks).items():
+        _, high = options.range_of(TensorFormat.of("fp32"), peak)
+        for reader in network.users[name]:
+            yield _log2(plan.seen(name, reader.name)), (-math.inf, high)
     operations = {network.input.name: None, **{op.name: op for op in network.operations}}
     for name, op in operations.items():
         peak = peaks.get(name, 0.0)
@@ -148,7 +152,8 @@ class _Search:
         plan = found.plan
         inside = sum(rescaling.reason == "range" for rescaling in plan.rescalings)
         inside += sum(reason == "range" for reason, _ in plan.multipliers.values())
-        text = f"planned, with {inside} rescalings for the range" if inside else "planned"
+        several = "s" if inside > 1 else ""
+        text = f"planned, with {inside} rescaling{several} for the range" if inside else "planned"
         yield self._repair("planned", plan, text, self._target, self.formats)
 
     def _smaller_target(self) -> Iterator[Repair]:

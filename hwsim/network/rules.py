@@ -53,6 +53,7 @@ class Rule:
         absorbs_others: with `carry`, whether `rewrite` takes up the scales of the other inputs.
         keeps: with `absorb`, whether the result naturally has the input's scale (a product with a constant) rather
             than one (LayerNorm); only a matter of where nothing else decides.
+        offset: what is added to the input, at its scale and in FP32, before anything else: it has to stay in range.
     """
 
     effect: Effect
@@ -61,6 +62,7 @@ class Rule:
     carried: int = 0
     absorbs_others: bool = False
     keeps: bool = True
+    offset: float = 0.0
 
 
 _RULES: dict[Any, tuple[Rule, ...]] = {}
@@ -337,7 +339,7 @@ teach(ATEN.layer_norm.default, Rule("absorb", _one_value, _normalisation(gamma=2
 teach(ATEN.group_norm.default, Rule("absorb", _one_value, _normalisation(gamma=2, eps=4), keeps=False))
 teach(ATEN.instance_norm.default, Rule("absorb", _own_statistics, _normalisation(gamma=1, eps=7), keeps=False))
 teach(ATEN.rms_norm.default, Rule("absorb", _one_value, _rms_norm, keeps=False))
-teach(ATEN.hardswish.default, Rule("absorb", rewrite=_hard(multiplies=True)))
-teach(ATEN.hardsigmoid.default, Rule("absorb", rewrite=_hard(multiplies=False), keeps=False))
+teach(ATEN.hardswish.default, Rule("absorb", rewrite=_hard(multiplies=True), offset=3.0))
+teach(ATEN.hardsigmoid.default, Rule("absorb", rewrite=_hard(multiplies=False), keeps=False, offset=3.0))
 for _target in (ATEN.sym_size.int, operator.mul, operator.add, operator.sub, operator.floordiv):
     teach(_target, Rule("size"))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hwsim.datapath.divisions import DivisionCost
 from hwsim.experiment.results import Results, Row
 from hwsim.experiment.summary import OUTCOMES
 from hwsim.report.console import new_table
@@ -109,16 +107,6 @@ def code_table(results: Results) -> Table:
             table.add_row(Text(line.format, style="bold cyan"))
             section = line.format
         table.add_row(f"  {line.variant}", row["ecc"], cells, f"{row['raw_ber']:.2e}", *outcomes)
-    return table
-
-
-def division_cost_table(rows: Sequence[DivisionCost]) -> Table:
-    """Exact counts for one batch, one line a way of dividing."""
-    table = new_table("dividing", *COUNTERS.values(), ">constant\nbits")
-    for row in rows:
-        total = row.counts.total.as_dict() if row.counts is not None else None
-        counts = [f"{total[name]:,}" if total else "-" for name in COUNTERS]
-        table.add_row(row.way, *counts, f"{row.constant_bits:,}")
     return table
 
 

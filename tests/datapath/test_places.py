@@ -86,7 +86,7 @@ class TestCauses:
         found = causes(Fire, "per_layer")
         assert [place.tensor for place in found] == ["squeeze", "one", "three", "classifier"]
         assert [place.elements for place in found] == [n * 144 for n in (4, 5, 6, 10)]
-        assert {place.cause.general for place in found} == {"own constant is divided right behind the layer"}
+        assert {place.cause.general for place in found} == {"own constant, right behind its layer"}
 
     def test_absorbed_names_batchnorm_and_counts_nothing_for_it(self):
         found = causes(Residual, "absorbed")

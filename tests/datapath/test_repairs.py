@@ -2,13 +2,15 @@
 
 import pytest
 import torch
+from torch import nn
 
-from hwsim import Accelerator, HwsimError, Scaling, harden
-from hwsim.datapath import PlanOptions, place_divisions
+from hwsim import Accelerator, HwsimError, Scaling, capture, harden
+from hwsim.datapath import PlanOptions, division_table, place_divisions
 from hwsim.datapath.accelerator import true_peaks
 from hwsim.datapath.repairs import in_range, repairs
 from hwsim.datapath.tensor_format import TensorFormat, TensorFormats
 from tests.datapath.networks import Fire, Residual, captured
+from tests.datapath.test_families import classifier
 from tests.datapath.test_planned import Attention
 
 IMAGES = torch.randn(6, 3, 12, 12, generator=torch.Generator().manual_seed(3))
@@ -110,3 +112,52 @@ def test_a_plan_is_the_cheapest_of_the_same_constants_and_formats():
     assert first.change == "planned"
     assert first.target == 2.0**9
     assert others
+
+
+@pytest.mark.parametrize(
+    ("name", "activations"),
+    [("squeezenet1_1", "fp16"), ("mobilenet_v3_small", "fp16"), ("shufflenet_v2_x0_5", "fp32"), ("lenet", "q7.8")],
+)
+def test_what_overflows_in_the_table_is_predicted_and_every_repair_ends_it(name, activations):
+    """ShuffleNet leaves even FP32; MobileNetV3 has constants inside its activations that overflow with them."""
+    module = lenet() if name == "lenet" else classifier(name)
+    shape = (1, 28, 28) if name == "lenet" else (3, 64, 64)
+    network = capture(module, torch.zeros(2, *shape))
+    rows = {row.way: row for row in division_table(network, activations=activations)}
+    row = rows["logits"]
+    assert row.overflow == row.predicted != ""
+    assert row.repairs
+    for way in ("per_weight", "per_layer", "absorbed", "planned"):
+        assert rows[way].overflow == rows[way].predicted == ""
+    image = torch.randn(1, *shape, generator=torch.Generator().manual_seed(0))  # the noise of the table
+    for repair in row.repairs:
+        stored = harden(network, "fp32", Scaling(repair.target))
+        formats = {"activations": repair.activations, "accumulators": repair.accumulators}
+        assert not Accelerator(network, stored, repair.way, calibration=image, **formats).run(image).nonfinite, repair
+
+
+def lenet():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(1024, 10),
+    ).eval()
+
+
+def test_a_constant_inside_an_activation_overflows_where_it_is_predicted():
+    """hard-sigmoid adds 3 at the scale of its input, which itself is small enough."""
+    torch.manual_seed(0)
+    module = nn.Sequential(*(nn.Linear(4, 4, bias=False) for _ in range(6)), nn.Hardsigmoid(), nn.Linear(4, 2)).eval()
+    for part in module:
+        if isinstance(part, nn.Linear):
+            part.weight.data.mul_(2.0**-20)
+    network = capture(module, torch.zeros(2, 4))
+    row = next(row for row in division_table(network) if row.way == "logits")
+    assert row.overflow == row.predicted == "6"
+    planned = next(row for row in division_table(network) if row.way == "planned")
+    assert planned.overflow == planned.predicted == ""

@@ -1,0 +1,121 @@
+"""`hwsim divisions`: what every way of dividing costs on a network, what forces each division, and a drawing of it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hwsim.errors import HwsimError, unknown
+
+if TYPE_CHECKING:
+    from hwsim.datapath.divisions import DivisionCost
+    from hwsim.network import Network
+
+
+def divisions(
+    network: Annotated[
+        str | None,
+        typer.Argument(metavar="NETWORK", help="A network of `hwsim networks --all`; its weights are not needed."),
+    ] = None,
+    image_size: Annotated[
+        int | None, typer.Option(min=1, help="Side of the square images in pixels; the network's own if absent.")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Images that share one read of the weights.")] = 1,
+    format: Annotated[str, typer.Option(help="Word format of the stored weights.")] = "fp32",
+    divider: Annotated[str, typer.Option(help="exact, or reciprocal: multiply by 1/c.")] = "exact",
+    power_of_two: Annotated[bool, typer.Option("--power-of-two", help="Constants are powers of two.")] = False,
+    activations: Annotated[str, typer.Option(help="Number format of the tensors between operations.")] = "fp32",
+    accumulators: Annotated[str, typer.Option(help="Number format of the MAC array's sums.")] = "fp32",
+    headroom_bits: Annotated[
+        float, typer.Option(min=0, help="Bits by which tensors may grow beyond what was seen, in plans and repairs.")
+    ] = 2.0,
+    cost: Annotated[str, typer.Option(help="What planned and repairs minimise: count, energy or cycles.")] = "count",
+    everywhere: Annotated[bool, typer.Option("--list", help="List every division of one way instead.")] = False,
+    draw: Annotated[Path | None, typer.Option(help="SVG file to draw the network with one way's divisions to.")] = None,
+    way: Annotated[str, typer.Option(help="The way that is listed or drawn.")] = "planned",
+    fold: Annotated[int, typer.Option(min=0, help="Module levels that the drawing keeps apart; 0 for all.")] = 0,
+    everything: Annotated[bool, typer.Option("--all", help="All torchvision classifiers, as CSV.")] = False,
+) -> None:
+    """Count what every way of dividing costs on a network, for one batch of images, and say what forces each division.
+
+    Images are noise. Where a way leaves the range of its number formats, the cheapest repair is shown.
+    """
+    if everything:
+        return _survey(power_of_two, format, divider, activations)
+    if network is None:
+        raise HwsimError("divisions needs a network, as in `hwsim divisions resnet18`, or --all.")
+    from hwsim.report.console import plain, progress_bar, stdout
+
+    with progress_bar() as progress:
+        progress(f"capturing {network}", 0, 0)
+        import torch
+
+        from hwsim.datapath import WAYS, PlanOptions, division_table
+        from hwsim.datapath.costs import prices
+        from hwsim.experiment.catalogue import load_network
+        from hwsim.hardening import Scaling
+        from hwsim.network import capture
+        from hwsim.report import divisions as shown
+
+        used = [name for name in WAYS if name != "none"]
+        if way not in used:
+            raise unknown("way of dividing", way, used)
+        options = PlanOptions(prices(cost, activations).values, headroom_bits=headroom_bits)
+        loaded = load_network(network, "random")
+        shape = loaded.input_shape if image_size is None else (loaded.input_shape[0], image_size, image_size)
+        graph = capture(loaded.module, torch.zeros(2, *shape))
+        progress(f"counting {network}", 0, 0)
+        scaling = Scaling(power_of_two=power_of_two)
+        rows = division_table(graph, scaling, format, batch, divider, activations, accumulators, options)
+        row = next(row for row in rows if row.way == way)
+        if draw is not None:
+            _draw_plan(graph, row, fold, draw)
+        if everywhere and row.impossible:
+            raise HwsimError(f"{way} has no divisions to list. {row.impossible}")
+    console = stdout()
+    images = f"{batch} image{'s' if batch > 1 else ''} of {' x '.join(map(str, shape))}"
+    if everywhere:
+        console.print(f"[bold]{loaded.name}[/], {way}, {images}", highlight=False)
+        for line in shown.place_lines(row):
+            console.print(plain(line), soft_wrap=True)
+    else:
+        words = next((row.counts.total.words_read for row in rows if row.counts is not None), 0)
+        console.print(f"[bold]{loaded.name}[/], {images}, {words:,} words read", highlight=False)
+        console.print(shown.cost_table(rows))
+        if batch > 1:
+            console.print(shown.cost_table(rows, each_image=True))
+        console.print(shown.cause_table(rows, cost, options.prices if cost != "count" else None))
+        for line in shown.remarks(rows, activations, accumulators, cost):
+            console.print(plain(line))
+    if draw is not None:
+        console.print(plain(f"{way} is drawn in {draw}"))
+
+
+def _draw_plan(network: Network, row: DivisionCost, fold: int, path: Path) -> None:
+    from hwsim.report.plan_drawing import draw_plan
+
+    if row.plan is None:
+        raise HwsimError(f"{row.way} cannot be drawn. {row.impossible}")
+    try:
+        path.write_text(draw_plan(network, row.plan, fold), encoding="utf-8")
+    except OSError as error:
+        raise HwsimError(f"The drawing cannot be written to {path}: {error.strerror}.") from error
+
+
+def _survey(power_of_two: bool, format: str, divider: str, activations: str) -> None:
+    """Row by row, so that what is finished is there if the rest is interrupted."""
+    import csv
+
+    from hwsim.experiment.catalogue import list_networks
+    from hwsim.experiment.survey import COLUMNS, survey
+    from hwsim.hardening import Scaling
+
+    names = [fact.name for fact in list_networks(torchvision=True) if fact.name.startswith("torchvision/")]
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in survey(names, Scaling(power_of_two=power_of_two), format, divider, activations):
+        writer.writerow(row)
+        sys.stdout.flush()

@@ -1,0 +1,118 @@
+"""What dividing costs on a network and what forces it, on a terminal of 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.table import Table
+
+from hwsim.datapath.divisions import DivisionCost
+from hwsim.datapath.places import Group, Place, grouped
+from hwsim.report.console import new_table
+from hwsim.report.tables import number
+
+COUNTERS = {
+    "divisions": ">true\ndivisions",
+    "reciprocal_multiplications": ">recip.\nmult.",
+    "shifts": ">shifts",
+    "alignments": ">align-\nments",
+}
+"""The counters of the table, and how they are headed."""
+
+DONE = {
+    "division": "divided",
+    "reciprocal": "multiplied",
+    "shift": "shifted",
+    "alignment": "aligned",
+    "absorbed": "absorbed",
+}
+"""What is done at a place, in one word."""
+
+UNITS = {"count": "elements", "energy": "pJ", "cycles": "cycles"}
+"""What a cost is measured in."""
+
+
+def cost_table(rows: Sequence[DivisionCost], each_image: bool = False) -> Table:
+    """Exact counts for the batch, or its share for one image, one line a way of dividing."""
+    images = rows[0].images
+    title = f"For each image, {images} of them sharing a read of the weights" if each_image else None
+    table = new_table("dividing", *COUNTERS.values(), ">ab-\nsorbed", ">con-\nstants", ">their\nbits", title=title)
+    for row in rows:
+        if row.counts is None or _impossible(row):
+            table.add_row(row.way, *["-"] * (len(COUNTERS) + 3))
+            continue
+        total = row.counts.total.as_dict()
+        counts = [number(row.each_image(name) if each_image else total[name]) for name in COUNTERS]
+        kept = (row.absorbed, row.divisor_words, row.divisor_bits)
+        table.add_row(row.way, *counts, *(f"{count:,}" for count in kept))
+    return table
+
+
+def cause_table(rows: Sequence[DivisionCost], cost: str = "count", prices: Mapping[str, float] | None = None) -> Table:
+    """What forces the divisions of each way: places, what is done there, why, and the elements of one image.
+
+    Args:
+        rows: of `division_table`.
+        cost: what `prices` are, of `hwsim.datapath.costs.COSTS`.
+        prices: price of each operation; None leaves out what elements cost.
+    """
+    priced = [f">{UNITS[cost]}"] if prices else []
+    table = new_table("dividing", ">places", "what is done and what forces it", ">elements", *priced)
+    table.title = "What forces them, for one image (weights: for one read)"
+    for row in rows:
+        if row.counts is None or _impossible(row):
+            continue
+        groups = grouped(row.places)
+        for at, group in enumerate(groups):
+            elements = "-" if group.kind == "absorbed" else f"{group.elements:,}"
+            costs = [number(group.elements * prices.get(group.operation, 0.0))] if prices else []
+            table.add_row("" if at else row.way, f"{group.places:,}", cause_text(group), elements, *costs)
+        if not groups:
+            table.add_row(row.way, "0", "nothing is scaled", "0", *["0"] * len(priced))
+    return table
+
+
+def cause_text(group: Group) -> str:
+    """What is done at the places of a group, and why."""
+    return f"{DONE[group.kind]}: {group.cause}"
+
+
+def place_lines(row: DivisionCost) -> Iterator[str]:
+    """One line a division: what is done, to how many elements, of what and for whom, and what forces it."""
+    width = max((len(f"{place.elements:,}") for place in row.places), default=0)
+    for place in row.places:
+        yield f"{DONE[place.kind]:<10} {_elements(place):>{width}}  {place.tensor} -> {_readers(place)}: {place.cause}"
+
+
+def remarks(rows: Sequence[DivisionCost], activations: str, accumulators: str, cost: str = "count") -> Iterator[str]:
+    """Why ways are impossible, which leave the range of their formats and where first, and how to repair them."""
+    formats = f"activations in {activations}" + (f", accumulators in {accumulators}" if accumulators != "fp32" else "")
+    for row in rows:
+        if row.impossible:
+            yield f"{row.way}: {row.impossible}"
+        if not row.overflow:
+            continue
+        seen = "as its scales and magnitudes predict" if row.predicted == row.overflow else "in the run"
+        if row.predicted and row.predicted != row.overflow:
+            seen += f" (by its scales and magnitudes it would be {row.predicted})"
+        verdict = "is impossible" if _impossible(row) else "overflows"
+        yield f"{row.way} {verdict} with {formats}: {row.overflow} leaves the range first, {seen}."
+        for at, repair in enumerate(row.repairs):
+            first = "the cheapest repair is" if at == 0 else "another is"
+            yield f"  {first} {repair.text}: {number(repair.cost)} {UNITS[cost]} for one image."
+        if not row.repairs:
+            yield "  No plan, t or format of hwsim's keeps it in range."
+
+
+def _impossible(row: DivisionCost) -> bool:
+    """Dividing nowhere but at the logits has no way out where a tensor leaves the range."""
+    return row.way == "logits" and bool(row.overflow)
+
+
+def _elements(place: Place) -> str:
+    return "-" if place.kind == "absorbed" else f"{place.elements:,}"
+
+
+def _readers(place: Place) -> str:
+    shown = ", ".join(place.readers[:3])
+    return shown if len(place.readers) <= 3 else f"{shown} and {len(place.readers) - 3} more"
