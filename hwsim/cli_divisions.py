@@ -100,7 +100,7 @@ def _draw_plan(network: Network, row: DivisionCost, fold: int, path: Path) -> No
     if row.plan is None:
         raise HwsimError(f"{row.way} cannot be drawn. {row.impossible}")
     try:
-        path.write_text(draw_plan(network, row.plan, fold), encoding="utf-8")
+        path.write_text(draw_plan(network, row.plan, row.places, fold), encoding="utf-8")
     except OSError as error:
         raise HwsimError(f"The drawing cannot be written to {path}: {error.strerror}.") from error
 

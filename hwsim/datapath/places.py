@@ -79,10 +79,13 @@ class Cause:
         """The same for all places that are there for the same cause."""
         return f"{self.subject} {self.predicate}"
 
+    @property
+    def located(self) -> str:
+        """With the place where it is."""
+        return f"{self.subject} in {self.where} {self.predicate}" if self.where else self.general
+
     def __str__(self) -> str:
-        where = f" in {self.where}" if self.where else ""
-        joined = f" and joins it with {self.joined}" if self.joined else ""
-        return f"{self.subject}{where} {self.predicate}{joined}"
+        return f"{self.located} and joins it with {self.joined}" if self.joined else self.located
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,8 @@ class Place:
         readers: module paths of what reads the result, or "logits".
         cause: what forces it; of an absorbed scale, what takes it up.
         per_read: whether a read of the weights is divided, which the images of a batch share.
+        at: name of the operation where it happens: the one that makes the tensor, reads the words, or has the
+            multiplier; of the images, their name.
     """
 
     tensor: str
@@ -108,6 +113,7 @@ class Place:
     readers: tuple[str, ...]
     cause: Cause
     per_read: bool = False
+    at: str = ""
 
     @property
     def constants(self) -> int:
@@ -232,7 +238,8 @@ class _Places:
             subject = "weights" if isinstance(op, Linear) else "stored biases"
             cause = Cause(subject, "are divided as they are read")
             words = self.hardened.words[name].size
-            yield Place(name, words, kind, kind, constants, (self._label(op.name),), cause, per_read=True)
+            readers = (self._label(op.name),)
+            yield Place(name, words, kind, kind, constants, readers, cause, per_read=True, at=op.name)
 
     def _inside(self, op: Operation) -> Iterator[Place]:
         """What an operation's own multiplier changes: for nothing, or one that is idle otherwise."""
@@ -246,12 +253,12 @@ class _Places:
                 # As the datapath counts it: both scales are powers of two, or a multiplier is needed.
                 kind = self._kind(_power_of_two(seen) and _power_of_two(produced), by_multiplier=True)
                 cause = self._cause(op.input.name, *self.plan.multipliers.get(op.name, ("layer", "")))
-            yield self._place(op.input.name, kind, kind, divisor, (op.name,), cause)
+            yield self._place(op.input.name, op.name, kind, kind, divisor, (op.name,), cause)
         elif isinstance(op, Call):
             changed = self._absorbed(op)
             if changed != ONE:
                 cause = Cause(_name(op), "takes the scale up", op.layer or op.name)
-                yield self._place(op.inputs[0], "absorbed", "", changed, (op.name,), cause)
+                yield self._place(op.inputs[0], op.name, "absorbed", "", changed, (op.name,), cause)
 
     def _absorbed(self, op: Call) -> Scale:
         """The scale that a constant inside a call takes up; one if none does."""
@@ -277,11 +284,12 @@ class _Places:
             cause = self._cause(value, rescaling.reason, rescaling.forced_by, rescaling)
             operation = self._kind(_power_of_two(rescaling.divisor))
             kind = "alignment" if rescaling.reason == "join" else operation
-            yield self._place(value, kind, operation, rescaling.divisor, rescaling.readers, cause)
+            yield self._place(value, value, kind, operation, rescaling.divisor, rescaling.readers, cause)
 
     def _place(
         self,
         value: str,
+        at: str,
         kind: str,
         operation: str,
         divisor: Scale | Constants,
@@ -290,7 +298,7 @@ class _Places:
     ) -> Place:
         shown = tuple(dict.fromkeys(self._label(name) for name in readers))
         operation = "" if kind == "absorbed" else operation
-        return Place(self._label(value), self.network.elements[value], kind, operation, divisor, shown, cause)
+        return Place(self._label(value), self.network.elements[value], kind, operation, divisor, shown, cause, at=at)
 
     def _cause(self, value: str, reason: str, forced_by: str, rescaling: Rescaling | None = None) -> Cause:
         if reason == "layer":

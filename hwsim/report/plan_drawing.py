@@ -6,18 +6,29 @@ Larger networks are folded: operations of one block of modules share a row.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from html import escape
 
-from hwsim.datapath.plan import RESULT, Plan, Rescaling
+from hwsim.datapath.places import Place
+from hwsim.datapath.plan import Plan
 from hwsim.hardening import Constants
 from hwsim.network import Affine, Call, Linear, Network, Operation, Scale, rule_of
+from hwsim.network.scale import ONE
 from hwsim.report.style import DRAWING
 
 ROW, LANE, TEXT_WIDTH = 22, 10, 7.2
+LONGEST = 44
+"""Letters of the longest label; of a longer one the end is shown, which tells modules apart."""
 MARKS = {"divide": "÷", "align": "=", "absorb": "∗"}
 """Divided out; made equal to the other inputs of a join; taken up by a multiplier that is there anyway."""
+_MARK_OF = {
+    "division": "divide",
+    "reciprocal": "divide",
+    "shift": "divide",
+    "alignment": "align",
+    "absorbed": "absorb",
+}
 
 
 @dataclass
@@ -26,27 +37,40 @@ class Row:
 
     label: str
     kind: str
+    folded: bool = False
     operations: list[Operation] = field(default_factory=list)
     inputs: list[int] = field(default_factory=list)
     scale: str = ""
-    marks: list[tuple[str, str]] = field(default_factory=list)  # (kind of mark, what it says)
+    places: list[Place] = field(default_factory=list)
+
+    @property
+    def marks(self) -> list[tuple[str, str]]:
+        """Kind of mark, and what it says: one for all places of one kind and cause."""
+        grouped: dict[tuple[str, str], list[Place]] = {}
+        for place in self.places:
+            cause = place.cause.general if self.folded else place.cause.located
+            grouped.setdefault((_MARK_OF[place.kind], cause), []).append(place)
+        return [(mark, _text(mark, cause, found)) for (mark, cause), found in grouped.items()]
 
 
-def draw_plan(network: Network, plan: Plan, fold: int = 0) -> str:
-    """An SVG of the network with scales, rescalings and absorptions marked.
+def draw_plan(network: Network, plan: Plan, places: Iterable[Place], fold: int = 0) -> str:
+    """An SVG of the network with scales, rescalings and absorptions marked, and what forces them.
 
     Args:
         network: the captured network.
         plan: what its datapath does about scales.
+        places: every place where a scale changes, see `hwsim.datapath.places.places`.
         fold: module levels that are kept apart: with 2, "layer1.0.conv1" and "layer1.0.conv2" share the row
             "layer1.0". Zero keeps every operation apart.
     """
-    rows = _rows(network, plan, fold)
+    rows = _rows(network, plan, places, fold)
+    heights = _heights(rows)
     lanes = _lanes(rows)
     left = 20 + LANE * (max(lanes.values(), default=-1) + 2)
     columns = _columns(rows, left)
-    width = int(columns["marks"] + max((_width(row) for row in rows), default=0) + 30)
-    height = ROW * len(rows) + 66
+    longest = max((len(text) for row in rows for _, text in row.marks), default=0)
+    width = max(int(columns["marks"] + TEXT_WIDTH * (longest + 4)), 690)
+    height = heights[-1] + ROW
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         f'font-family="DejaVu Sans, Verdana, sans-serif" font-size="12" role="img">',
@@ -54,100 +78,112 @@ def draw_plan(network: Network, plan: Plan, fold: int = 0) -> str:
         f'<rect width="{width}" height="{height}" fill="white"/>',
         _legend(),
     ]
-    parts += [_arc(source, target, lanes.get((source, target)), left) for source, target in _edges(rows)]
-    parts += [text for y, row in enumerate(rows) for text in _draw(row, y, left, columns)]
+    parts += [
+        _arc(heights[source], heights[target], None if target == source + 1 else lanes[source], left)
+        for source, target in _edges(rows)
+    ]
+    parts += [text for y, row in zip(heights, rows, strict=True) for text in _draw(row, y, left, columns)]
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def _rows(network: Network, plan: Plan, fold: int) -> list[Row]:
-    rows = [Row("images", "input")]
+def _rows(network: Network, plan: Plan, places: Iterable[Place], fold: int) -> list[Row]:
+    rows = [Row("images", "input", fold > 0)]
     of_value = {network.input.name: 0}
     for op in network.operations:
+        if isinstance(op, Call) and _is_size(op):
+            continue
         label = op.layer or op.name
         folded = ".".join(label.split(".")[:fold]) if fold else label
         if fold and rows[-1].operations and rows[-1].label == folded:
             row = rows[-1]
+            row.kind = f"{len(row.operations) + 1} operations"
         else:
-            row = Row(folded, "block" if fold else _kind(op))
+            row = Row(folded, _kind(op), fold > 0)
             rows.append(row)
         here = len(rows) - 1
         row.operations.append(op)
-        row.inputs += [of_value[name] for name in op.inputs if of_value[name] != here]
+        row.inputs += [of_value[name] for name in op.inputs if of_value.get(name, here) != here]
         of_value[op.name] = here
         row.scale = _scale(plan.produced(op.name))
-        row.marks += _marks(network, op, plan)
-    rows.append(Row("logits", "result", [], [of_value[network.output]]))
-    for rescaling in plan.rescalings:
-        at = of_value[rescaling.value]
-        rows[at].marks.append(_mark(network, rescaling))
+    rows.append(Row("logits", "result", inputs=[of_value[network.output]]))
+    for place in places:
+        rows[of_value[place.at]].places.append(place)
     return rows
 
 
+def _is_size(op: Call) -> bool:
+    """Whether it computes a size or an index, which has no scale and no place on the datapath."""
+    rule = rule_of(op)
+    return rule is not None and rule.effect == "size"
+
+
 def _kind(op: Operation) -> str:
-    if isinstance(op, Call):
-        return str(op.target).removeprefix("aten.").split(".")[0]
-    return type(op).__name__.lower()
+    if isinstance(op, Affine):
+        return "bias" if op.multiplier is None else "BatchNorm"
+    return str(getattr(op.target, "__name__", op.target)).removeprefix("aten.").split(".")[0]
 
 
-def _marks(network: Network, op: Operation, plan: Plan) -> list[tuple[str, str]]:
-    changes = [plan.seen(name, op.name) != plan.produced(op.name) for name in op.inputs]
-    if isinstance(op, Affine) and changes[0]:
-        if op.multiplier:
-            return [("absorb", "absorbed by BatchNorm")]
-        return [("divide", f"{network.elements[op.name]:,} elements in the bias addition's multiplier")]
-    rule = rule_of(op) if isinstance(op, Call) else None
-    if rule is not None and rule.effect == "absorb" and changes[0]:
-        return [("absorb", "absorbed by its constant")]
-    return []
-
-
-def _mark(network: Network, rescaling: Rescaling) -> tuple[str, str]:
-    count = f"{network.elements[rescaling.value]:,}"
-    labels = {op.name: op.layer or op.name for op in network.operations}
-    readers = ", ".join(dict.fromkeys(labels.get(name, name) for name in rescaling.readers))
-    shown = readers if len(readers) <= 40 else readers[:37] + "..."
-    if rescaling.reason == "join" and isinstance(rescaling.divisor, Scale):
-        return "align", f"{count} elements times {_scale(Scale() / rescaling.divisor)} for {shown}"
-    before = "" if rescaling.readers == (RESULT,) or rescaling.reason == "layer" else f" for {shown}"
-    return "divide", f"{count} elements by {_scale(rescaling.divisor)}{before}"
+def _text(mark: str, cause: str, places: list[Place]) -> str:
+    """What a mark says of places that are there for the same cause."""
+    if mark == "absorb":
+        return (f"{len(places)} x " if len(places) > 1 else "") + cause.removesuffix(" takes the scale up")
+    count = f"{sum(place.elements for place in places):,} {'words' if places[0].per_read else 'elements'}"
+    if len(places) > 1:
+        return f"{len(places)} x, {count} in all: {cause}"
+    divisor = places[0].divisor
+    if mark == "align" and isinstance(divisor, Scale):
+        return f"{count} times {_scale(ONE / divisor)}: {cause}"
+    return f"{count} by {_scale(divisor)}: {cause}"
 
 
 def _scale(scale: Scale | Constants) -> str:
     if isinstance(scale, Constants):
-        return "" if scale.all_one else "c per channel"
-    return "" if scale.is_one else f"2^{scale.log2:.4g}"
+        if scale.per_channel:
+            return "" if scale.all_one else "c per channel"
+        scale = scale.scale
+    if scale.is_one:
+        return ""
+    return f"2^{scale.log2:.4g}" if abs(scale.log2) >= 1e-3 else f"1{float(scale) - 1:+.1e}"
 
 
 def _edges(rows: list[Row]) -> list[tuple[int, int]]:
     return [(source, target) for target, row in enumerate(rows) for source in dict.fromkeys(row.inputs)]
 
 
-def _lanes(rows: list[Row]) -> dict[tuple[int, int], int]:
-    """A lane on the left for every edge that skips rows, such that no two that overlap share one."""
+def _lanes(rows: list[Row]) -> dict[int, int]:
+    """A lane on the left for every row whose result skips rows, such that no two that overlap share one."""
+    reach: dict[int, int] = {}
+    for source, target in _edges(rows):
+        if target - source > 1:
+            reach[source] = max(reach.get(source, 0), target)
     busy_until: list[int] = []
     lanes = {}
-    for source, target in sorted(edge for edge in _edges(rows) if edge[1] - edge[0] > 1):
+    for source, target in sorted(reach.items()):
         lane = next((i for i, until in enumerate(busy_until) if until <= source), len(busy_until))
         if lane == len(busy_until):
             busy_until.append(0)
         busy_until[lane] = target
-        lanes[source, target] = lane
+        lanes[source] = lane
     return lanes
 
 
 def _columns(rows: list[Row], left: float) -> Mapping[str, float]:
     kind = left + 14
     label = kind + TEXT_WIDTH * max(len(row.kind) for row in rows) + 16
-    scale = label + TEXT_WIDTH * max(len(row.label) for row in rows) + 16
+    scale = label + TEXT_WIDTH * max(len(_short(row.label)) for row in rows) + 16
     return {"kind": kind, "label": label, "scale": scale, "marks": scale + TEXT_WIDTH * 12}
 
 
-def _width(row: Row) -> float:
-    return TEXT_WIDTH * sum(len(text) + 5 for _, text in row.marks)
+def _short(label: str) -> str:
+    return label if len(label) <= LONGEST else "..." + label[3 - LONGEST :]
 
 
-def _y(row: int) -> int:
-    return 56 + ROW * row
+def _heights(rows: list[Row]) -> list[int]:
+    """The height of each row's first line; a row has a line for each of its marks."""
+    heights = [56]
+    for row in rows[:-1]:
+        heights.append(heights[-1] + ROW * max(1, len(row.marks)))
+    return heights
 
 
 def _legend() -> str:
@@ -160,8 +196,7 @@ def _legend() -> str:
     return "\n".join(parts)
 
 
-def _arc(source: int, target: int, lane: int | None, left: float) -> str:
-    top, bottom = _y(source), _y(target)
+def _arc(top: int, bottom: int, lane: int | None, left: float) -> str:
     if lane is None:
         path = f"M {left} {top} L {left} {bottom}"
     else:
@@ -171,21 +206,20 @@ def _arc(source: int, target: int, lane: int | None, left: float) -> str:
     return f'<path d="{path}" fill="none" stroke="{DRAWING["line"]}" stroke-width="1.5"/>'
 
 
-def _draw(row: Row, index: int, left: float, columns: Mapping[str, float]) -> list[str]:
-    y = _y(index)
+def _draw(row: Row, y: int, left: float, columns: Mapping[str, float]) -> list[str]:
     linear = any(isinstance(op, Linear) for op in row.operations)
     fill = DRAWING["linear"] if linear else "white"
     parts = [f'<circle cx="{left}" cy="{y}" r="4.5" fill="{fill}" stroke="{DRAWING["linear"]}" stroke-width="1.5"/>']
     for column, text, colour in (
         ("kind", row.kind, DRAWING["quiet"]),
-        ("label", row.label, DRAWING["text"]),
+        ("label", _short(row.label), DRAWING["text"]),
         ("scale", row.scale, DRAWING["scale"]),
     ):
         if text:
             parts.append(f'<text x="{columns[column]:.0f}" y="{y + 4}" fill="{colour}">{escape(text)}</text>')
-    x = columns["marks"]
-    for mark, text in row.marks:
-        shown = escape(f"{MARKS[mark]} {text}")
-        parts.append(f'<text x="{x:.0f}" y="{y + 4}" fill="{DRAWING[mark]}" font-weight="bold">{shown}</text>')
-        x += TEXT_WIDTH * (len(text) + 5)
+    for line, (mark, text) in enumerate(row.marks):
+        shown, at = escape(f"{MARKS[mark]} {text}"), y + 4 + ROW * line
+        parts.append(
+            f'<text x="{columns["marks"]:.0f}" y="{at}" fill="{DRAWING[mark]}" font-weight="bold">{shown}</text>'
+        )
     return parts

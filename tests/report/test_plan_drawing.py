@@ -6,10 +6,12 @@ from xml.etree import ElementTree
 import pytest
 import torch
 
-from hwsim import Accelerator, Scaling, harden
+from hwsim import Accelerator, HwsimError, Scaling, harden
 from hwsim.datapath import WAYS
-from hwsim.report.plan_drawing import MARKS, draw_plan
+from hwsim.datapath.places import places
+from hwsim.report.plan_drawing import LONGEST, MARKS, _short, draw_plan
 from tests.datapath.networks import Fire, Residual, captured
+from tests.datapath.test_planned import Attention, Gated
 
 IMAGES = torch.randn(2, 3, 12, 12, generator=torch.Generator().manual_seed(1))
 SVG = "{http://www.w3.org/2000/svg}"
@@ -22,37 +24,66 @@ def texts(drawing):
 def elements(drawing, mark):
     """The sum of elements that all marks of one kind name."""
     found = [text for text in texts(drawing)[4:] if text.startswith(MARKS[mark])]
-    return sum(int(re.search(r"([\d,]+) elements", text).group(1).replace(",", "")) for text in found)
+    return sum(int(re.search(r"([\d,]+) (elements|words)", text).group(1).replace(",", "")) for text in found)
 
 
-@pytest.mark.parametrize("kind", [Residual, Fire])
-@pytest.mark.parametrize("fold_batchnorm", [False, True])
-@pytest.mark.parametrize("way", [way for way in WAYS if way not in ("none", "per_weight")])
-def test_marks_add_up_to_what_the_run_counts(kind, fold_batchnorm, way):
+def drawn(kind, way, fold_batchnorm=False, fold=0):
+    """The network, its counts, and the drawing of one way."""
     _, network = captured(kind, fold_batchnorm)
-    accelerator = Accelerator(network, harden(network, "fp32", Scaling()), way)
+    stored = harden(network, "fp32", Scaling())
+    accelerator = Accelerator(network, stored, way)
+    plan = accelerator.plan
+    return network, accelerator, draw_plan(network, plan, places(network, stored, plan), fold)
+
+
+@pytest.mark.parametrize("fold", [0, 1])
+@pytest.mark.parametrize("kind", [Residual, Fire, Attention, Gated])
+@pytest.mark.parametrize("fold_batchnorm", [False, True])
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "none"])
+def test_marks_add_up_to_what_the_run_counts(kind, fold_batchnorm, way, fold):
+    try:
+        _, accelerator, drawing = drawn(kind, way, fold_batchnorm, fold)
+    except HwsimError:
+        assert way == "logits"
+        return
     total = accelerator.run(IMAGES).counts.total
-    drawing = draw_plan(network, accelerator.plan)
     divided = (total.divisions + total.reciprocal_multiplications + total.shifts) // len(IMAGES)
     assert elements(drawing, "divide") == divided
     assert elements(drawing, "align") == total.alignments // len(IMAGES)
-    absorbed = [text for text in texts(drawing) if text == f"{MARKS['absorb']} absorbed by BatchNorm"]
-    assert len(absorbed) == (2 if (kind, fold_batchnorm, way) == (Residual, False, "absorbed") else len(absorbed))
+    if (kind, fold_batchnorm, way) == (Residual, False, "absorbed"):
+        absorbed = [text for text in texts(drawing)[4:] if text.startswith(MARKS["absorb"])]
+        where = ["", ""] if fold else [" in stem.1", " in same.1"]
+        assert absorbed == [f"{MARKS['absorb']} BatchNorm{path}" for path in where]
+
+
+def test_a_mark_says_what_forces_it():
+    _, _, drawing = drawn(Residual, "logits")
+    assert sum("the sum needs inputs of one scale" in text or "the sum in" in text for text in texts(drawing)) == 2
+    assert sum(text.endswith("the logits must be unscaled") for text in texts(drawing)) == 1
 
 
 def test_every_operation_has_a_row_and_a_folded_block_has_one():
-    _, network = captured(Residual)
-    plan = Accelerator(network, harden(network, "fp32", Scaling()), "logits").plan
-    circles = ElementTree.fromstring(draw_plan(network, plan)).iter(f"{SVG}circle")
+    network, _, drawing = drawn(Residual, "logits")
+    circles = ElementTree.fromstring(drawing).iter(f"{SVG}circle")
     assert len(list(circles)) == len(network.operations) + 2  # the images and the logits
-    folded = texts(draw_plan(network, plan, fold=1))
+    folded = texts(drawn(Residual, "logits", fold=1)[2])
     assert folded.count("stem") == folded.count("same") == folded.count("down") == 1
+    assert "3 operations" in folded
 
 
-def test_arcs_that_overlap_have_lanes_of_their_own():
-    _, network = captured(Residual)
-    plan = Accelerator(network, harden(network, "fp32")).plan
-    root = ElementTree.fromstring(draw_plan(network, plan))
+def test_sizes_are_no_rows():
+    """They have no scale, and nothing of them is on the datapath."""
+    network, _, drawing = drawn(Attention, "planned")
+    sizes = [op for op in network.operations if str(op.target).startswith(("aten.sym_size", "<built-in"))]
+    shown = len(list(ElementTree.fromstring(drawing).iter(f"{SVG}circle")))
+    assert len(network.operations) + 2 - len(sizes) <= shown <= len(network.operations) + 2
+
+
+@pytest.mark.parametrize("kind", [Residual, Attention, Gated])
+def test_nothing_overlaps(kind):
+    """Arcs from different rows have lanes of their own where they overlap, and all texts have their own places."""
+    _, _, drawing = drawn(kind, "planned")
+    root = ElementTree.fromstring(drawing)
     spans = []
     for path in root.iter(f"{SVG}path"):
         numbers = [float(number) for number in re.findall(r"-?\d+\.?\d*", path.get("d"))]
@@ -61,10 +92,20 @@ def test_arcs_that_overlap_have_lanes_of_their_own():
     assert spans
     for i, (lane, top, bottom) in enumerate(spans):
         for other, from_, to in spans[i + 1 :]:
-            assert lane != other or to <= top or from_ >= bottom
+            assert lane != other or top == from_ or to <= top or from_ >= bottom
+    places_of_texts = [(text.get("x"), text.get("y")) for text in root.iter(f"{SVG}text")]
+    assert len(set(places_of_texts)) == len(places_of_texts)
+    width, height = float(root.get("width")), float(root.get("height"))
+    for text in root.iter(f"{SVG}text"):
+        assert float(text.get("x")) + 7.2 * len(text.text) <= width + 1
+        assert float(text.get("y")) <= height
+
+
+def test_a_long_name_is_shortened_to_its_end():
+    assert _short("a" * 100 + ".conv1").endswith("a.conv1")
+    assert len(_short("a" * 100 + ".conv1")) == LONGEST
+    assert _short("layer1.0.conv1") == "layer1.0.conv1"
 
 
 def test_the_same_plan_gives_the_same_bytes():
-    _, network = captured(Fire)
-    plan = Accelerator(network, harden(network, "fp32", Scaling()), "planned").plan
-    assert draw_plan(network, plan) == draw_plan(network, plan)
+    assert drawn(Fire, "planned")[2] == drawn(Fire, "planned")[2]
