@@ -8,6 +8,8 @@ import torch
 from torch import nn
 
 from hwsim import HwsimError, Scaling, capture, get_format, harden
+from hwsim.hardening import Constants
+from hwsim.network import Scale
 
 
 def network(*values):
@@ -74,3 +76,25 @@ def test_what_cannot_be_stored_is_said_in_one_sentence(values, fmt, scaling, mes
 def test_an_unknown_store_names_the_nearest():
     with pytest.raises(HwsimError, match="'weights'"):
         harden(network(0.5, 0.25), "fp32", store=("weight",))
+
+
+def test_other_constants_give_other_words_for_these_parameters_only():
+    layers = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    net = capture(layers, torch.zeros(1, 2))
+    stored = harden(net, "fp16", Scaling())
+    three = Constants.of(Scale.of(3.0))
+    other = stored.with_constants({"1.weight": three})
+    assert other.constants == {**stored.constants, "1.weight": three}
+    assert other.words["0.weight"] is stored.words["0.weight"]
+    expected = (net.parameters["1.weight"].double().numpy() * 3).astype(np.float16).view(np.uint16)
+    assert np.array_equal(other.words["1.weight"], expected)
+    with pytest.raises(HwsimError, match=r"1\.weigth"):
+        stored.with_constants({"1.weigth": three})
+
+
+def test_other_constants_clip_other_values():
+    net = network(1.0, 0.5)
+    stored = harden(net, "q2.5", Scaling())
+    clipping = stored.with_constants({"0.weight": Constants.of(Scale.of(6.0))})
+    assert (stored.clipped["0.weight"], clipping.clipped["0.weight"]) == (0, 1)
+    assert clipping.words["0.weight"].tolist() == [[127, 96]]

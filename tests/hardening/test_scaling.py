@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from hwsim import HwsimError, Scaling, get_format
+from hwsim.hardening import Constants
 from hwsim.hardening.scaling import quotient, reciprocal, to_significand
+from hwsim.network import Scale
 
 FORMATS = ["fp32", "fp16", "bf16", "q2.5", "int8", "q2.5_sm", "fp8_e4m3", "q3.12"]
 weights = hnp.arrays(
@@ -106,3 +108,12 @@ def test_rounding_to_24_bits_agrees_with_fp32_inside_its_range(x):
     (got,) = to_significand(np.array([x]))
     if 2.0**-126 <= x <= 2.0**127:
         assert got == float(np.float32(x))
+
+
+@given(st.floats(1.0, 2.0, exclude_max=True), st.integers(-2000, 2000))
+def test_the_constant_of_a_scale_is_its_nearest_of_24_bits(significand, exponent):
+    constants = Constants.of(Scale(significand, exponent))
+    (kept,), (shift,) = constants.significand, constants.exponent
+    assert 1 <= kept < 2
+    assert float(kept * 2**23).is_integer()
+    assert abs(Fraction(kept) * Fraction(2) ** (int(shift) - exponent) - Fraction(significand)) <= Fraction(1, 2**24)
