@@ -1,7 +1,8 @@
-"""`hwsim memory`: the technologies, their constants with their sources, and how many of their cells are wrong when."""
+"""`hwsim memory`: technologies, their constants, how many of their cells are wrong when; and fault maps of a chip."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from hwsim.errors import HwsimError
 
 if TYPE_CHECKING:
+    from hwsim.memory.fault_map import FaultMap
     from hwsim.memory.technology import Technology
 
 AGES = ("0 s", "1 day", "1 year", "10 years")
@@ -107,16 +109,15 @@ def rate(
     """
     from hwsim.memory.error_rate import error_rate
     from hwsim.memory.mission import Condition
-    from hwsim.memory.units import quantity
-    from hwsim.report.axes import duration
+    from hwsim.memory.units import duration, quantity
     from hwsim.report.console import new_table, stdout
 
     found = _technology(name, changes)
-    for option, given, constant in (
+    for option, given, needed in (
         ("--voltage", voltage, "nominal_voltage"),
         ("--refresh", refresh, "refresh_interval"),
     ):
-        if given is not None and constant not in found:
+        if given is not None and needed not in found:
             raise HwsimError(f"{option} has no effect on the cells of {found.name!r}: leave it out.")
     condition = Condition(
         temperature_c=quantity(temperature, "degC", "temperature"),
@@ -135,6 +136,46 @@ def rate(
     console.print(table)
     for constant in found.overridden:
         console.print(f"{constant.name} = {constant}", highlight=False)
+
+
+@app.command("map", short_help="Inspect a fault map, and draw it bank by bank.")
+def fault_map(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A fault map, as `FaultMap.to_csv` writes it.")],
+    at: Annotated[str | None, typer.Option(help="Level for a map with thresholds, as in 0.55V.")] = None,
+    draw: Annotated[Path | None, typer.Option(help="PNG or SVG file for a picture of every bank.")] = None,
+) -> None:
+    """Say how the faults of a map lie, each number beside the one by chance, and draw them bank by bank."""
+    from hwsim.memory.fault_map import FaultMap
+    from hwsim.memory.fault_map_summary import summarise
+    from hwsim.memory.units import quantity
+    from hwsim.report.console import plain, stdout
+
+    found = FaultMap.from_csv(file)
+    if at is not None and found.threshold_of is not None:
+        found = found.at(quantity(at, found.threshold_of.unit, "at"))
+    elif at is not None:
+        raise HwsimError(f"--at has no effect: the cells of {str(file)!r} have no thresholds, all of them fail.")
+    console = stdout()
+    console.print(plain(f"{found.geometry}"), highlight=False)
+    console.print(plain(str(summarise(found))), highlight=False)
+    if draw is not None:
+        _draw(found, draw)
+        console.print(plain(f"drawn in {draw}"), highlight=False)
+
+
+def _draw(found: FaultMap, target: Path) -> None:
+    from hwsim.report.fault_map_figure import fault_map_figure
+    from hwsim.report.style import save, styled
+
+    kind = target.suffix.lower().removeprefix(".")
+    if kind not in ("png", "svg"):
+        raise HwsimError(f"--draw {target}: give a file that ends in .png or .svg.")
+    with styled():
+        picture = save(fault_map_figure(found))[kind]
+    try:
+        target.write_bytes(picture)
+    except OSError as error:
+        raise HwsimError(f"The picture {str(target)!r} cannot be written: {error.strerror}.") from None
 
 
 def _technology(name: str, changes: list[str] | None) -> Technology:

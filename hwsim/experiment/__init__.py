@@ -18,6 +18,7 @@ _HOMES = {
     "load_data": "hwsim.experiment.data",
     "load_network": "hwsim.experiment.catalogue",
     "load_scenario": "hwsim.experiment.loading",
+    "readouts": "hwsim.experiment.lifetime",
     "run_scenario": "hwsim.experiment.run",
 }
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hwsim.experiment.memory_settings import MemorySettings
 from hwsim.experiment.scenario import Scenario, Variant
 from hwsim.memory.constants import Technology
 from hwsim.memory.device import Device
 from hwsim.memory.fault_map import FaultMap
+from hwsim.memory.geometry import Geometry
 from hwsim.memory.mechanism import Mechanism
 from hwsim.memory.mechanisms.generic import Clusters, Flips, Replay, StuckAt
 
@@ -22,12 +23,14 @@ class DeviceKind:
         settings: the scenario's [memory].
         technology: with the scenario's own constants; None for mechanisms of no technology.
         mechanisms: those of no technology.
+        geometry: where the cells lie, if a fault map says so.
         ecc: name of the code.
     """
 
     settings: MemorySettings
     technology: Technology | None
     mechanisms: tuple[Mechanism, ...]
+    geometry: Geometry | None
     ecc: str
 
     @classmethod
@@ -37,7 +40,12 @@ class DeviceKind:
         Raises `HwsimError` for a fault map that cannot be read.
         """
         memory = scenario.memory
-        return cls(memory, memory.cells(), tuple(_mechanisms(memory)), variant.ecc or memory.ecc)
+        geometry, mechanisms = None, list(_mechanisms(memory))
+        if memory.fault_map is not None:
+            found = FaultMap.from_csv(memory.fault_map.file)
+            geometry = replace(found.geometry, interleave=memory.interleave or found.geometry.interleave)
+            mechanisms.append(Replay(*found.upsets(memory.fault_map.level), of=geometry))
+        return cls(memory, memory.cells(), tuple(mechanisms), geometry, variant.ecc or memory.ecc)
 
     @property
     def word_bits(self) -> int:
@@ -53,7 +61,8 @@ class DeviceKind:
             capacity=settings.capacity,
             word_bits=settings.word_bits,
             banks=settings.banks,
-            interleave=settings.interleave,
+            interleave=None if self.geometry else settings.interleave,
+            geometry=self.geometry,
             ecc=self.ecc,
             uncorrectable=settings.uncorrectable,
             new=settings.new,
@@ -70,7 +79,3 @@ def _mechanisms(memory: MemorySettings) -> Iterator[Mechanism]:
         yield StuckAt(memory.stuck_at.zero, memory.stuck_at.one)
     for at, cluster in enumerate(memory.clusters):
         yield Clusters(cluster.scope, cluster.rate, cluster.density, cluster.kind, name=f"clusters[{at}]")
-    if memory.fault_map is not None:
-        found = FaultMap.from_csv(memory.fault_map.file)
-        upsets = found.upsets(memory.fault_map.level)
-        yield Replay(upsets.cell, upsets.becomes, cells=found.geometry.cells)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from hwsim.errors import HwsimError, unknown
 from hwsim.experiment import columns
 from hwsim.experiment.bench import open_bench
+from hwsim.experiment.environment import load_captured
 from hwsim.experiment.life import DeviceKind
+from hwsim.experiment.loading import load_scenario
 from hwsim.experiment.plans import cost_rows, plan_rows
 from hwsim.experiment.points import LifePoint, Trial, all_trials, lives_of, prepared
 from hwsim.experiment.progress import Progress
@@ -24,6 +29,7 @@ from hwsim.memory.constants import GROUPS, Technology
 from hwsim.memory.ecc import Code, get_code, round_words
 from hwsim.memory.readout import Readout
 from hwsim.memory.technology import show
+from hwsim.network import Network
 
 
 @one_thread()
@@ -85,6 +91,43 @@ def lifetime_study(scenario: Scenario, folder: ResultsFolder, progress: Progress
     folder.write_table(MECHANISMS, columns.MECHANISMS, facts["mechanisms"])
     folder.write_table(CONSTANTS, columns.CONSTANTS, facts["constants"])
     return Results(scenario, folder.path, facts, rows, counts, environment)
+
+
+def readouts(
+    source: str | Path | Mapping[str, Any] | Scenario,
+    fmt: str,
+    variant: str,
+    device: int = 0,
+    sweep: int = 0,
+    settings: Iterable[str] = (),
+) -> Iterator[Readout]:
+    """What a device of a lifetime study gives at each read, cell by cell: the run keeps only what follows from it.
+
+    Args:
+        source: the scenario, as for `run_scenario`.
+        fmt: a format of the scenario.
+        variant: a variant's name.
+        device: the device's number, from 0.
+        sweep: which of the swept conditions, from 0, in the order of the results.
+        settings: as for `run_scenario`.
+
+    Raises `HwsimError` for what is not in the scenario.
+    """
+    scenario = load_scenario(source, settings)
+    if scenario.mission is None:
+        raise HwsimError(f"{scenario.name} has no [mission], and so no devices that are read.")
+    ready = {(one, each.name): each for one, each in prepared(scenario)}
+    if (fmt, variant) not in ready:
+        raise unknown("format and variant", f"{fmt}, {variant}", (", ".join(names) for names in ready))
+    sweeps = list(scenario.mission.sweeps)
+    for name, number, count in (("device", device, scenario.trials.fault_maps), ("sweep", sweep, len(sweeps))):
+        if not 0 <= number < count:
+            raise HwsimError(f"{name} = {number} is not in this scenario: give from 0 to {count - 1}.")
+    network = load_captured(scenario)[1]
+    kind = DeviceKind.of(scenario, ready[fmt, variant])
+    stored = _stored(network, scenario, fmt, ready[fmt, variant], kind)[0]
+    lived = kind.new((scenario.seed, "device", device))
+    return lived.follow(scenario.mission.mission(sweeps[sweep]), Memory(stored.words, stored.format))
 
 
 def _files_read(scenario: Scenario, constants: list[Row]) -> dict[str, str]:
@@ -176,10 +219,17 @@ class Ready:
 def _prepare(bench: Bench, fmt: str, variant: Variant) -> Ready:
     """One format and variant made ready."""
     kind = DeviceKind.of(bench.scenario, variant)
-    stored = store_weights(bench.network, bench.scenario, fmt, variant)
-    code = get_code(kind.ecc, kind.word_bits, stored.format, bench.scenario.memory.uncorrectable)
-    stored, changed = _rounded(stored, code)
+    stored, changed, code = _stored(bench.network, bench.scenario, fmt, variant, kind)
     return Ready(bench.run_on(stored, variant), kind, code, changed)
+
+
+def _stored(
+    network: Network, scenario: Scenario, fmt: str, variant: Variant, kind: DeviceKind
+) -> tuple[Hardened, int, Code]:
+    """The words of one format and variant as its code stores them, how many that changes, and the code."""
+    stored = store_weights(network, scenario, fmt, variant)
+    code = get_code(kind.ecc, kind.word_bits, stored.format, scenario.memory.uncorrectable)
+    return (*_rounded(stored, code), code)
 
 
 def _rounded(stored: Hardened, code: Code) -> tuple[Hardened, int]:

@@ -93,7 +93,7 @@ class ClusterSettings(Settings):
 
 
 class FaultMapSettings(Settings):
-    file: Name = setting(REQUIRED, "the name of a file", "a fault map of a memory of the same geometry")
+    file: Name = setting(REQUIRED, "the name of a file", "a fault map, whose geometry the device has")
     level: float | None = setting(
         None, "a number in the unit of the map's thresholds", "at which voltage or time, for a map with thresholds"
     )
@@ -189,6 +189,9 @@ class MemorySettings(Settings):
         if self.constants and self.technology is None:
             raise HwsimError("`constants` are those of a technology: give a `technology` too")
         self.cells()
+        for key in ("capacity", "banks"):
+            if self.fault_map is not None and getattr(self, key) is not None:
+                raise HwsimError(f"`{key}` is what the fault map says already: leave it out")
         return self
 
     def cells(self) -> Technology | None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from hwsim.memory.bit_flips import BitFlips
 from hwsim.memory.device import Device
+from hwsim.memory.fault_map import FaultMap
 from hwsim.memory.faults import Faults
+from hwsim.memory.geometry import Geometry
 from hwsim.memory.memory import Layout, Memory, Region
 from hwsim.memory.mission import Condition, Exposure, Mission, Phase
 from hwsim.memory.random import Key, rng
@@ -18,7 +20,9 @@ __all__ = [
     "Condition",
     "Device",
     "Exposure",
+    "FaultMap",
     "Faults",
+    "Geometry",
     "Key",
     "Layout",
     "Memory",

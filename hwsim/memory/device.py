@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,6 +58,8 @@ class Device:
         block_rows: the same.
         block_columns: the same.
         columns: cells in a row; if not given, one block's, and longer for check bits.
+        geometry: where all cells lie, in place of `capacity`, `banks` and the others, as that of a chip whose fault map
+            was measured. Its words count as those of `word_bits` and the code.
         ecc: name of a code: see `hwsim.memory.ecc.get_code`.
         uncorrectable: "zero" or "as_read": what a codeword reads as that is found wrong and cannot be corrected.
         new: "zeros", "ones" or "random": what cells hold before they are written for the first time.
@@ -71,8 +74,8 @@ class Device:
         interval: number of the write or scrub since which the cells hold what they hold; -1 before the first.
         cycles: how often each cell was written.
 
-    Raises `HwsimError` for unknown names, for a capacity that is not a whole number of memory words, and for what is
-    no mechanism.
+    Raises `HwsimError` for unknown names, for a capacity that is not a whole number of memory words, for a geometry
+    beside what it says already, and for what is no mechanism.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Device:
         block_rows: int | None = None,
         block_columns: int | None = None,
         columns: int | None = None,
+        geometry: Geometry | None = None,
         ecc: str = "none",
         uncorrectable: str = "zero",
         new: Fill = "zeros",
@@ -108,6 +112,11 @@ class Device:
             name: int(self._default(name, value, default))
             for (name, value), default in zip(given.items(), (1, 1, 512, 512), strict=True)
         } | ({} if columns is None else {"columns": columns})
+        sized = {"capacity": capacity, **given, "columns": columns}
+        if geometry is not None and any(value is not None for value in sized.values()):
+            twice = next(name for name, value in sized.items() if value is not None)
+            raise HwsimError(f"A device has a geometry or {twice}, not both: the geometry says it already.")
+        self._chip = geometry
         self._words = None if capacity is None else self._memory_words(quantity(capacity, "B", "capacity"))
         if cycles < 0:
             raise HwsimError(f"cycles = {cycles} is no number of writes: give at least 0.")
@@ -162,19 +171,24 @@ class Device:
             placement = self._image.placement
         else:
             code = get_code(self._ecc, self.word_bits, fmt, self._uncorrectable)
-            needed = -(-words * fmt.width // self.word_bits)
-            geometry = Geometry.for_words(
-                max(needed if self._words is None else self._words, 1),
-                word_bits=self.word_bits,
-                check_bits=code.codewords * code.check_bits,
-                **self._shape,
-            )
+            check_bits = code.codewords * code.check_bits
+            if self._chip is not None:
+                geometry = replace(self._chip, word_cells=self.word_bits + check_bits)
+            else:
+                needed = -(-words * fmt.width // self.word_bits)
+                geometry = Geometry.for_words(
+                    max(needed if self._words is None else self._words, 1),
+                    word_bits=self.word_bits,
+                    check_bits=check_bits,
+                    **self._shape,
+                )
             placement = Placement(geometry, code)
         most = placement.geometry.words if self._words is None else self._words
         if words * fmt.width > most * self.word_bits:
             raise HwsimError(
                 f"{words:,} words of {fmt.name} need {words * fmt.width / 8:,.0f} bytes, but the device has "
-                f"{most * self.word_bits // 8:,}: give it a capacity of at least {_binary(words * fmt.width / 8)}."
+                f"{most * self.word_bits // 8:,}: give it a "
+                f"{'capacity' if self._chip is None else 'geometry'} of at least {_binary(words * fmt.width / 8)}."
             )
         return placement
 

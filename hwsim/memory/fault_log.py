@@ -25,28 +25,35 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.errors import HwsimError
-
-if TYPE_CHECKING:
-    from hwsim.memory.faults import Faults
-    from hwsim.memory.memory import Layout, Words
+from hwsim.memory.memory import Layout, Region, Words
 
 TITLE = "# hwsim fault log, version 1"
 COLUMNS = ("tensor", "index", "bit", "before", "after")
 
 
-def rows(faults: Faults) -> NDArray[Any]:
+class Logged(Protocol):
+    """What a log is of: `hwsim.memory.Faults`."""
+
+    @property
+    def layout(self) -> Layout: ...
+
+    def by_region(self) -> Iterator[tuple[Region, NDArray[np.int64], Words, Words]]: ...
+
+
+def rows(faults: Logged) -> NDArray[Any]:
     """The log as a structured array with the fields `COLUMNS`; `tensor` holds Python strings."""
-    word = faults.format.dtype
+    fmt = faults.layout.format
+    word = fmt.dtype
     parts = []
     kind = np.dtype([("tensor", object), ("index", np.int64), ("bit", np.uint8), ("before", word), ("after", word)])
     for region, index, before, after in faults.by_region():
-        row, bit = np.nonzero(_bits(before ^ after, faults.format.width))
+        row, bit = np.nonzero(_bits(before ^ after, fmt.width))
         part = np.empty(len(row), kind)
         part["tensor"] = region.name
         part["index"], part["bit"], part["before"], part["after"] = index[row], bit, before[row], after[row]
@@ -54,11 +61,11 @@ def rows(faults: Faults) -> NDArray[Any]:
     return np.concatenate([np.empty(0, kind), *parts])
 
 
-def write(faults: Faults, path: str | os.PathLike[str]) -> None:
+def write(faults: Logged, path: str | os.PathLike[str]) -> None:
     """Writes the log of `faults`; a file that cannot be written in full is not left behind."""
     target = Path(path)
     unfinished = target.with_name(target.name + ".part")
-    digits = 2 + -(-faults.format.width // 4)
+    digits = 2 + -(-faults.layout.format.width // 4)
     log = rows(faults)
     try:
         with unfinished.open("w", newline="", encoding="utf-8") as file:

@@ -98,8 +98,7 @@ class FaultMap:
     @classmethod
     def of_readout(cls, readout: Readout, **more: Any) -> FaultMap:
         """The cells that a device's read found wrong, before decoding; check cells are among them."""
-        cells = readout.placement.set_cells(readout.wrong.codeword, readout.wrong.masks)
-        return cls.of(readout.placement.geometry, cells, TOGGLE, **more)
+        return cls.of(readout.placement.geometry, readout.cells, TOGGLE, **more)
 
     @classmethod
     def of_faults(cls, faults: Faults, geometry: Geometry | None = None, **more: Any) -> FaultMap:
@@ -169,11 +168,7 @@ class FaultMap:
 
     def require(self, geometry: Geometry, name: str = "The fault map") -> None:
         """Raises `HwsimError` unless the map is of a memory of this size: as many banks, rows and columns."""
-        mine, other = ((g.banks, g.rows, g.columns) for g in (self.geometry, geometry))
-        if mine != other:
-            raise HwsimError(
-                f"{name} is of another memory: {_size(self.geometry)}, where this memory has {_size(geometry)}."
-            )
+        self.geometry.require_size_of(geometry, name)
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Writes the map to a file. Raises `HwsimError` if it cannot be written; nothing is left half written."""
@@ -210,14 +205,10 @@ class FaultMap:
 
     def __repr__(self) -> str:
         kinds = ", ".join(f"{int((self.fails == code).sum()):,} {_KINDS[name]}" for name, code in FAILS.items())
-        return f"<FaultMap: {len(self):,} of {self.geometry.cells:,} cells fail ({kinds}), {_size(self.geometry)}>"
+        return f"<FaultMap: {len(self):,} of {self.geometry.cells:,} cells fail ({kinds}), {self.geometry.size}>"
 
 
 _KINDS = {"0": "to 0", "1": "to 1", "flip": "flip"}
-
-
-def _size(geometry: Geometry) -> str:
-    return f"{geometry.banks:,} banks of {geometry.rows:,} rows of {geometry.columns:,} cells"
 
 
 def _linear(layout: Layout) -> Geometry:
@@ -233,7 +224,7 @@ def _number_words(layout: Layout, geometry: Geometry) -> int:
         raise HwsimError(f"A word of {layout.format.name} does not fit a memory word of {geometry.word_cells} cells.")
     if layout.words > per_word * geometry.words:
         raise HwsimError(
-            f"{layout.words:,} words of {layout.format.name} do not fit a memory of {_size(geometry)}, which has room "
+            f"{layout.words:,} words of {layout.format.name} do not fit a memory of {geometry.size}, which has room "
             f"for {per_word * geometry.words:,}."
         )
     return per_word

@@ -32,9 +32,10 @@ from __future__ import annotations
 import csv
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,9 +44,6 @@ from hwsim.errors import HwsimError, unknown
 from hwsim.memory.geometry import Geometry
 from hwsim.memory.mechanism import FORCE_0, FORCE_1, TOGGLE
 from hwsim.memory.units import parse_unit
-
-if TYPE_CHECKING:
-    from hwsim.memory.fault_map import FaultMap
 
 TITLE = "# hwsim fault map, version 1"
 FAILS = {"0": FORCE_0, "1": FORCE_1, "flip": TOGGLE}
@@ -73,7 +71,26 @@ class Threshold:
         return f"{self.unit}, fails {self.fails}"
 
 
-def header(found: FaultMap) -> list[str]:
+class Listed(Protocol):
+    """What a file holds: `hwsim.memory.FaultMap`, which says what each of these means."""
+
+    @property
+    def geometry(self) -> Geometry: ...
+    @property
+    def cell(self) -> NDArray[np.int64]: ...
+    @property
+    def fails(self) -> NDArray[np.uint8]: ...
+    @property
+    def threshold(self) -> NDArray[np.float64] | None: ...
+    @property
+    def threshold_of(self) -> Threshold | None: ...
+    @property
+    def technology(self) -> str: ...
+    @property
+    def conditions(self) -> Mapping[str, str]: ...
+
+
+def header(found: Listed) -> list[str]:
     """The comment lines that say what a map belongs to."""
     geometry = asdict(found.geometry)
     lines = [TITLE, "# geometry " + " ".join(f"{name}={geometry[name]}" for name in _GEOMETRY)]
@@ -84,7 +101,7 @@ def header(found: FaultMap) -> list[str]:
     return lines + [f"# condition {name} = {value}" for name, value in found.conditions.items()]
 
 
-def write(found: FaultMap, target: Path) -> None:
+def write(found: Listed, target: Path) -> None:
     """Writes a map; a file that cannot be written in full is not left behind."""
     unfinished = target.with_name(target.name + ".part")
     place = found.geometry.position(found.cell)

@@ -139,6 +139,16 @@ class Geometry:
         """Cells in all, spare ones included."""
         return self.columns * self.rows * self.banks
 
+    @property
+    def size(self) -> str:
+        """Banks, rows and columns, for a person."""
+        return f"{self.banks:,} banks of {self.rows:,} rows of {self.columns:,} cells"
+
+    def require_size_of(self, other: Geometry, name: str) -> None:
+        """Raises `HwsimError` unless `other` has as many banks, rows and columns; `name` is what lies in this one."""
+        if self.size != other.size:
+            raise HwsimError(f"{name} is of another memory: {self.size}, where this memory has {other.size}.")
+
     def cells_for(self, words: int) -> int:
         """Cells of the lines that `words` memory words occupy: they are the addresses below this number."""
         return -(-words // self.words_per_row) * self.columns

@@ -155,6 +155,18 @@ def _unknown_unit(symbol: str) -> HwsimError:
     return unknown("unit", symbol, [*_SCALABLE, *_FIXED, *_ALIASES, *common])
 
 
+def duration(time_s: float) -> str:
+    """A time in the largest unit that leaves a short number."""
+    if time_s == 0:
+        return "0 s"
+    for unit in ("year", "month", "day", "h", "min", "s", "ms", "us"):
+        number = time_s / quantity(f"1 {unit}", "s")
+        if number >= 0.9995:
+            plural = "s" if unit in ("year", "month", "day") and f"{number:.4g}" != "1" else ""
+            return f"{number:.4g} {unit}{plural}"
+    return f"{time_s:.3g} s"
+
+
 def _finite(number: float, value: object, unit: str, name: str) -> float:
     if not math.isfinite(number):
         raise HwsimError(f"{name} = {value!r} is not finite: give a number, as in {_example(unit)}.")

@@ -14,7 +14,7 @@ from typing import Any
 
 from hwsim.experiment.points import immune_label
 from hwsim.experiment.results import Results, Row
-from hwsim.memory.units import quantity
+from hwsim.memory.units import duration, quantity
 
 Value = float | None
 
@@ -131,18 +131,6 @@ def text_of(column: str, value: Value) -> str:
             return f"refresh {duration(value)}"
         case _:
             return f"at {duration(value)}"
-
-
-def duration(time_s: float) -> str:
-    """A time in the largest unit that leaves a short number."""
-    if time_s == 0:
-        return "0 s"
-    for unit in ("year", "month", "day", "h", "min", "s", "ms", "us"):
-        number = time_s / quantity(f"1 {unit}", "s")
-        if number >= 0.9995:
-            plural = "s" if unit in ("year", "month", "day") and f"{number:.4g}" != "1" else ""
-            return f"{number:.4g} {unit}{plural}"
-    return f"{time_s:.3g} s"
 
 
 def rate_axis(rates: Sequence[float]) -> Axis:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hwsim.experiment.results import Results, Row
-from hwsim.report.axes import NO_FAULTS, Axis, duration, rate, set_out
+from hwsim.memory.units import duration
+from hwsim.report.axes import NO_FAULTS, Axis, rate, set_out
 
 
 @dataclass(frozen=True)

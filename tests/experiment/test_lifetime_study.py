@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import hwsim
 from hwsim.errors import HwsimError
 from hwsim.experiment.columns import CONSTANTS, LIFETIME, MECHANISMS
+from hwsim.experiment.lifetime import readouts
 from hwsim.experiment.loading import load_scenario
 from hwsim.experiment.points import all_trials
 from hwsim.experiment.results import Results
 from hwsim.experiment.run import run_scenario
 from hwsim.memory.device import Device
 from hwsim.memory.ecc import code_names, get_code
+from hwsim.memory.fault_map import FaultMap
+from hwsim.memory.geometry import Geometry
+from hwsim.memory.mechanism import FORCE_1
 from hwsim.memory.mechanisms.generic import Flips, StuckAt
 from hwsim.memory.mission import Condition, Mission, Phase
 
@@ -241,8 +247,6 @@ def test_results_are_read_back_as_they_were(finished: Results) -> None:
 
 
 def test_a_fault_map_of_a_chip_is_what_the_weights_are_read_through(tmp_path: Path) -> None:
-    from hwsim.memory.fault_map import FaultMap
-
     words = 61_470
     device = Device(None, [StuckAt(one=1e-3)], seed=9)
     fmt = hwsim.get_format("q2.5")
@@ -254,6 +258,56 @@ def test_a_fault_map_of_a_chip_is_what_the_weights_are_read_through(tmp_path: Pa
     row = results.row(variant="unscaled", read_at_s=0.0)
     assert row["flips"] == readout.wrong_bits > 0
     assert row["accuracy_maps_low"] == row["accuracy_maps_high"]  # every device is this chip
+
+
+def test_a_device_of_a_run_is_saved_and_replayed_bit_for_bit(finished: Results, tmp_path: Path) -> None:
+    devices = range(finished.scenario.trials.fault_maps)
+    read = [list(readouts(finished.scenario, "q2.5", "no code", device, sweep=1)) for device in devices]
+    for at, read_at_s in enumerate((0.0, MONTH, YEAR)):
+        row = finished.row(format="q2.5", variant="no code", temperature_c=85.0, read_at_s=read_at_s)
+        assert row["wrong_cells"] == np.mean([device[at].wrong_bits for device in read])
+    saved = FaultMap.of_readout(read[1][-1])
+    saved.to_csv(tmp_path / "worst.csv")
+    memory = {"flips": None, "stuck_at": None, "fault_map": {"file": str(tmp_path / "worst.csv")}}
+    (again,) = readouts(life(memory, {"read_at": "0 s"}), "q2.5", "unscaled")
+    assert FaultMap.of_readout(again) == saved
+    assert again.faults.after.tolist() == read[1][-1].faults.after.tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        ((life(), "q2.5", "scled"), ["format and variant", "did you mean 'q2.5, scaled'"]),
+        ((life(), "q2.5", "scaled", 9), ["device = 9", "from 0 to"]),
+        ((life(), "q2.5", "scaled", 0, 5), ["sweep = 5", "from 0 to"]),
+        ((small(), "q2.5", "scaled"), ["no [mission]"]),
+    ],
+)
+def test_a_device_that_is_not_in_a_run_is_refused(arguments: tuple[Any, ...], parts: list[str]) -> None:
+    with pytest.raises(HwsimError) as caught:
+        readouts(*arguments)
+    for part in parts:
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("interleave", [1, 2])
+def test_a_device_has_the_geometry_of_its_fault_map_whatever_the_technology_says(
+    interleave: int, tmp_path: Path
+) -> None:
+    chip = Geometry(banks=4, rows=600, columns=256, word_cells=64, block_rows=128, block_columns=64)
+    FaultMap.of(chip, np.arange(0, chip.cells, 97), FORCE_1).to_csv(tmp_path / "chip.csv")
+    memory = {"flips": None, "stuck_at": None, "fault_map": {"file": str(tmp_path / "chip.csv")}}
+    memory |= {"technology": "sram", "interleave": interleave}
+    (readout,) = readouts(life(memory, {"read_at": "0 s"}), "q2.5", "scaled")
+    model = hwsim.load_network("lenet5")
+    network = hwsim.capture(model, hwsim.load_data("fashion_mnist", images=2).images)
+    stored = hwsim.harden(network, "q2.5", hwsim.Scaling())
+    as_the_map_says = FaultMap.from_csv(tmp_path / "chip.csv", replace(chip, interleave=interleave)).faults(
+        hwsim.Memory(stored.words, stored.format)
+    )
+    assert readout.placement.geometry.size == chip.size
+    assert readout.faults.address.tolist() == as_the_map_says.address.tolist()
+    assert readout.faults.after.tolist() == as_the_map_says.after.tolist()
 
 
 def test_a_run_does_not_go_on_with_another_table_of_constants(tmp_path: Path) -> None:
@@ -273,8 +327,17 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     (life({"word_bits": 128, "ecc": "secded"}), ["secded", "128", "64"]),
     (life({"formats": "fp32", "ecc": "in_place_secded"}), ["in_place_secded", "fp32", "8-bit"]),
     (life({"fault_map": {"file": "lost.csv"}}), ["lost.csv"]),
+    (life({"technology": "stt_mram", "constants": {"write_overdrive": 1.2}}), ["overdrive = 1.2", "from 1.5"]),
     (life({"capacity": "100 bit"}), ["capacity", "whole number of memory words"]),
 ]
+
+
+def test_a_network_larger_than_the_chip_of_a_fault_map_is_refused(tmp_path: Path) -> None:
+    chip = Geometry(banks=1, rows=16, columns=64, word_cells=64)
+    FaultMap.of(chip, [0, 5]).to_csv(tmp_path / "chip.csv")
+    scenario = life({"flips": None, "stuck_at": None, "fault_map": {"file": str(tmp_path / "chip.csv")}})
+    with pytest.raises(HwsimError, match=r"the device has 128: give it a geometry of at least 60\.03 KiB"):
+        run_scenario(scenario, out=tmp_path / "r")
 
 
 @pytest.mark.parametrize(("scenario", "parts"), REFUSED, ids=[parts[-1] for _, parts in REFUSED])

@@ -64,6 +64,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     (life({"technology": "lost.toml"}), ["lost.toml"]),
     (life({"constants": {"delta": 45}}), ["constants", "technology"]),
     (life({"flips": None, "stuck_at": None}), ["nothing fails", "memory.technology"]),
+    (life({"fault_map": {"file": "chip.csv"}, "capacity": "1 MiB"}), ["`capacity`", "fault map", "leave it out"]),
     # what other studies would ignore
     (life({"ber": 1e-3}), ["memory.ber", "no effect"]),
     (life({"immune": ["sign"]}), ["memory.immune", "no effect"]),

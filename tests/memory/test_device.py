@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hwsim.errors import HwsimError
 from hwsim.memory import Memory
 from hwsim.memory.device import Device
 from hwsim.memory.ecc import Outcome, code_names, get_code, round_words
+from hwsim.memory.geometry import Geometry
 from hwsim.memory.mechanism import FORCE_0, FORCE_1, OLD, TOGGLE, Mechanism, Rates, Situation, Stage, Traits, Upsets
 from hwsim.memory.mechanisms.generic import Clusters, Flips, Replay, StuckAt
 from hwsim.memory.mission import Condition, Mission, Phase
@@ -380,7 +382,15 @@ def test_a_mission_is_followed_from_write_to_read_to_read() -> None:
     assert by_hand.read().cells.tolist() == readouts[2].cells.tolist()
 
 
+def test_a_device_of_a_given_geometry_has_it_and_words_of_its_code() -> None:
+    wide = Geometry(banks=2, rows=4, columns=100, word_cells=1, interleave=1, block_rows=2, block_columns=50)
+    device = written([1, 2, 3], geometry=wide, ecc="secded")
+    assert device.geometry == replace(wide, word_cells=72)
+
+
 # What is refused
+
+CHIP = Geometry(banks=1, rows=2, columns=64, word_cells=1)
 
 
 @pytest.mark.parametrize(
@@ -405,6 +415,9 @@ def test_a_mission_is_followed_from_write_to_read_to_read() -> None:
         (lambda: Device(capacity="1 s"), "is a time"),
         (lambda: Device(cycles=-1), "is no number of writes"),
         (lambda: Device("stt_mramm"), "did you mean 'stt_mram'"),
+        (lambda: Device(geometry=CHIP, banks=2), "a geometry or banks, not both"),
+        (lambda: written([1] * 17, geometry=CHIP), "but the device has 16: give it a geometry of at least 17 B"),
+        (lambda: written([1], geometry=CHIP, ecc="secded"), "72 cells with its check bits, which does not fit a row"),
         (lambda: Device(mechanisms=[3]), "is no mechanism"),  # type: ignore[list-item]
         (lambda: Device(mechanisms=[StuckAt(), StuckAt()]), "Two mechanisms are called 'stuck-at'"),
         (lambda: written([1], new="noise"), "Unknown content of a new memory 'noise'"),

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwsim.experiment.results import Results
-from hwsim.report.axes import Axis, duration, linear_axis, rate_axis, set_out, time_axis
+from hwsim.memory.units import duration
+from hwsim.report.axes import Axis, linear_axis, rate_axis, set_out, time_axis
 from hwsim.report.tables import shares
 
 times = st.lists(st.one_of(st.just(0.0), st.floats(1e-3, 3e9)), min_size=1, max_size=8, unique=True).map(sorted)

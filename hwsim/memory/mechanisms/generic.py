@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from hwsim.errors import HwsimError, unknown
-from hwsim.memory.geometry import SCOPES
+from hwsim.memory.geometry import SCOPES, Geometry
 from hwsim.memory.mechanism import (
     FORCE_0,
     FORCE_1,
@@ -163,6 +163,9 @@ class Clusters(Mechanism):
         return Upsets.of(cells_of(situation, self.scope, units, self.density), KINDS[self.kind])
 
 
+_SMALL, _CHUNK = 1 << 14, 1 << 20  # cells of a unit, and of all units that are looked at together
+
+
 def cells_of(situation: Situation, scope: Scope, units: Cells, density: float = 1.0) -> Cells:
     """The cells in use, of some units, that fail when these units do, sorted.
 
@@ -175,9 +178,17 @@ def cells_of(situation: Situation, scope: Scope, units: Cells, density: float = 
     geometry = situation.geometry
     size = geometry.unit_cells(scope)
     found = [np.empty(0, np.int64)]
-    for unit in units.tolist():
-        members = np.arange(size) if density == 1 else weak_cells(situation.key.child("in", scope, unit), size, density)
-        found.append(geometry.members(scope, unit, members))
+    if size <= _SMALL:  # many units at a time, each cell looked at
+        for some in np.array_split(units, 1 + len(units) * size // _CHUNK):
+            member = np.arange(size)
+            keep = situation.uniform(some[:, None] * size + member, "in", scope) < density
+            found.append(geometry.members(scope, some[:, None], member)[keep])
+    else:  # unit by unit, only the failing cells
+        for unit in units.tolist():
+            member = np.arange(size)
+            if density < 1:
+                member = weak_cells(situation.key.child("in", scope, unit), size, density)
+            found.append(geometry.members(scope, unit, member))
     cells = np.concatenate(found)
     return np.unique(cells[(cells >= 0) & (cells < situation.cells)])
 
@@ -189,7 +200,7 @@ class Replay(Mechanism):
     Attributes:
         cell: physical addresses of the cells.
         becomes: what they become: see `hwsim.memory.mechanism`.
-        cells: cells of the device that the map is of, which must be this one's; None for no check.
+        of: where the cells of the device that the map is of lie; this one's must lie alike; None for no check.
         stage: when it acts.
         name: what results call it.
 
@@ -199,7 +210,7 @@ class Replay(Mechanism):
 
     cell: Cells
     becomes: Bits
-    cells: int | None = None
+    of: Geometry | None = None
     stage: Stage = "stuck"
     name: str = "fault map"
     traits: Traits = field(default=Traits("preferred value", "permanent", "cell", "none", "nothing"))
@@ -215,11 +226,8 @@ class Replay(Mechanism):
 
     def upsets(self, situation: Situation) -> Upsets:
         size = situation.geometry.cells
-        if self.cells is not None and self.cells != size:
-            raise HwsimError(
-                f"The fault map is of a memory of {self.cells:,} cells, not of {size:,}: give the device the geometry "
-                "that the map was made with."
-            )
+        if self.of is not None:
+            self.of.require_size_of(situation.geometry, "The fault map")
         if len(self.cell) and not 0 <= int(np.min(self.cell)) <= int(np.max(self.cell)) < size:
             raise HwsimError(f"The fault map names cells that a memory of {size:,} cells does not have.")
         upsets = Upsets.of(self.cell, self.becomes)

@@ -92,12 +92,15 @@ def test_a_failing_column_hits_a_bit_of_many_words_and_a_failing_row_all_bits_of
     assert (row.faults.after == 255).all()
 
 
+ROW = Geometry(banks=1, rows=1, columns=64, word_cells=64)
+
+
 def test_a_map_is_replayed_bit_for_bit() -> None:
     first = device_of(85, StuckAt(1e-3, 2e-3), Flips(1e-3), Clusters("column", 1e-3))
     readout = first.read()
     held = 1 - np.unpackbits(np.full(WORDS, 85, np.uint8), bitorder="little")[readout.cells]
     values = np.where(held, FORCE_1, FORCE_0).astype(np.uint8)
-    replay = Replay(readout.cells, values, cells=first.geometry.cells)
+    replay = Replay(readout.cells, values, of=first.geometry)
     again = device_of(85, replay).read()
     assert again.cells.tolist() == readout.cells.tolist()
     assert (again.faults.after == readout.faults.after).all()
@@ -124,8 +127,8 @@ def test_the_part_of_a_map_behind_what_is_written_is_left_out() -> None:
         (lambda: Replay(np.arange(2), np.zeros(1, np.uint8)), "fault map of 2 cells says of 1 what they become"),
         (lambda: Replay(np.arange(1), np.zeros(1, np.uint8), stage="x"), "Unknown stage 'x'"),  # type: ignore[arg-type]
         (
-            lambda: device_of(0, Replay(np.arange(1), np.zeros(1, np.uint8), cells=64)).read(),
-            "fault map is of a memory of 64 cells, not of",
+            lambda: device_of(0, Replay(np.arange(1), np.zeros(1, np.uint8), of=ROW)).read(),
+            "fault map is of another memory: 1 banks of 1 rows of 64 cells, where this memory has",
         ),
         (
             lambda: device_of(0, Replay(np.array([1 << 40]), np.zeros(1, np.uint8))).read(),
