@@ -95,6 +95,7 @@ class Accelerator:
         self.divider = divider
         self._port = ReadPort(network, hardened, self.plan, Guards(guards), divider)
         self._sources = {op.name: op for op in network.operations}
+        self._places = {op.name: place for place, op in enumerate(network.operations)}
         self._steps = [(op, self._step(op)) for op in network.operations]
         self._last_read = self._last_reads()
 
@@ -185,7 +186,7 @@ class Accelerator:
         rounded = fmt.rounded(y)
         arithmetic = isinstance(op, Linear) or (isinstance(op, Affine) and not self._is_inside(op)) or _computes(op)
         if op is not None and (arithmetic or not fmt.is_fp32):
-            counts.layer(_label(op)).nonfinite += fmt.overflowed(y, rounded)
+            counts.overflow(_label(op), fmt.overflowed(y, rounded), self._places[name])
         return rounded
 
     def _where(self, value: str, reader: str) -> str:
@@ -206,12 +207,18 @@ class Accelerator:
             self._count_division(layer, y.numel(), _is_power_of_two(rescaling.divisor))
         fmt = self._formats.of_value(self.network, source, rescaled=False)
         rounded = fmt.rounded(result)
-        layer.nonfinite += fmt.overflowed(result, rounded) if rescaling.reason == "join" or not fmt.is_fp32 else 0
+        if rescaling.reason == "join" or not fmt.is_fp32:
+            place = self._places.get(self._wants(rescaling), len(self._places))
+            counts.overflow(self._charged(rescaling), fmt.overflowed(result, rounded), place)
         return rounded
 
+    def _wants(self, rescaling: Rescaling) -> str:
+        """The operation that a rescaling is counted for: the one whose constant goes, or the one that wants it gone."""
+        return rescaling.value if rescaling.reason == "layer" else rescaling.readers[0]
+
     def _charged(self, rescaling: Rescaling) -> str:
-        """The layer that a rescaling is counted for: the one whose constant goes, or the one that wants it gone."""
-        name = rescaling.value if rescaling.reason == "layer" else rescaling.readers[0]
+        """The layer of that operation."""
+        name = self._wants(rescaling)
         return RESULT if name == RESULT else _label(self._sources[name])
 
     def _last_reads(self) -> dict[str, list[str]]:

@@ -48,10 +48,25 @@ class Counts(Mapping[str, LayerCounts]):
 
     def __init__(self, layers: Iterable[str] = ()) -> None:
         self._layers = {name: LayerCounts() for name in layers}
+        self._overflowed: dict[str, int] = {}
 
     def layer(self, name: str) -> LayerCounts:
         """The counters of a layer, made at first use, to be incremented."""
         return self._layers.setdefault(name, LayerCounts())
+
+    def overflow(self, name: str, values: int, place: int) -> None:
+        """Count values that left the range in a layer, at an operation's place in the order of execution.
+
+        A layer is several operations if its module is called several times.
+        """
+        if values:
+            self.layer(name).nonfinite += values
+            self._overflowed[name] = min(place, self._overflowed.get(name, place))
+
+    @property
+    def nonfinite(self) -> dict[str, int]:
+        """Layer -> values that left the range in it, in the order of execution of the operations that did it first."""
+        return {name: self[name].nonfinite for name in sorted(self._overflowed, key=self._overflowed.__getitem__)}
 
     def __getitem__(self, name: str) -> LayerCounts:
         return self._layers[name]
@@ -65,6 +80,7 @@ class Counts(Mapping[str, LayerCounts]):
     def counted(self) -> Counts:
         """Without the layers of which nothing was counted."""
         kept = Counts()
+        kept._overflowed = dict(self._overflowed)
         kept._layers = {name: layer for name, layer in self._layers.items() if layer != LayerCounts()}
         return kept
 

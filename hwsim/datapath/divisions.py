@@ -139,21 +139,11 @@ def division_table(
             places=found,
             cost=price(found, options.prices, batch),
             images=batch,
-            overflow=_first_overflow(network, counts),
-            predicted="" if first is None else labels[first],
+            overflow=next(iter(counts.nonfinite), ""),
+            predicted="" if first is None else labels.get(first, first),
         )
         if row.overflow and way != "planned":
             changes = repairs(network, hardened, way, peaks, options, formats, batch)
             row = replace(row, repairs=tuple(changes))
         rows.append(row)
     return rows
-
-
-def _first_overflow(network: Network, counts: Counts) -> str:
-    """The first layer of a run that put out what its format does not hold.
-
-    A module that runs several times has one counter, and what overflowed may be its last result: it counts as late.
-    """
-    order = {op.layer or op.name: at for at, op in enumerate(network.operations)}
-    found = [name for name, layer in counts.items() if layer.nonfinite]
-    return min(found, key=lambda name: order.get(name, len(order)), default="")

@@ -14,7 +14,7 @@ from hwsim.datapath.costs import check_prices
 from hwsim.datapath.plan import RESULT, Plan, Rescaling
 from hwsim.datapath.tensor_format import TensorFormat, TensorFormats
 from hwsim.errors import HwsimError
-from hwsim.hardening import Hardened
+from hwsim.hardening import Constants, Hardened
 from hwsim.network import Affine, Call, Linear, Network, Operation, Ref, Scale, rule_of
 
 
@@ -172,23 +172,39 @@ def _solve(
 
 
 def first_out_of_range(network: Network, plan: Plan, peaks: Mapping[str, float], formats: TensorFormats) -> str | None:
-    """The first value that a plan drives out of the range of its format, predicted from the true magnitudes.
+    """The first operation at which a plan drives a value out of the range of its format, from the true magnitudes.
 
     Returns:
-        Its name, or None if all stay in range.
+        Its name (or `RESULT`, for the last rescaling), or None if all stay in range.
     """
+    sources = {op.name: op for op in network.operations}
     inside, top = offset_peaks(network, peaks), TensorFormat.of("fp32").largest_log2
+
+    def offset_leaves(op: Operation) -> bool:
+        """Constants that are added inside an operation are added in FP32."""
+        seen = {name: plan.seen(name, op.name) for name in op.inputs if isinstance(op, Call) and _offset(op)}
+        return any(isinstance(s, Scale) and s.log2 + math.log2(inside[name]) > top for name, s in seen.items())
+
+    def leaves(name: str, scale: Scale | Constants, rescaled: bool) -> bool:
+        peak = peaks.get(name, 0.0)
+        fmt = formats.of_value(network, sources.get(name), rescaled)
+        return peak > 0 and isinstance(scale, Scale) and scale.log2 + math.log2(peak) > fmt.largest_log2
+
+    def copies_leave(reader: str, values: Iterable[str]) -> bool:
+        copies = (name for name in values if plan.rescaling(name, reader) is not None)
+        return any(leaves(name, plan.seen(name, reader), rescaled=False) for name in copies)
+
     for op in network.operations:
-        for name in op.inputs if isinstance(op, Call) and _offset(op) else ():
-            seen = plan.seen(name, op.name)
-            if isinstance(seen, Scale) and seen.log2 + math.log2(inside[name]) > top:
-                return op.name
-        scale = plan.produced(op.name)
-        if op.name in peaks and isinstance(scale, Scale) and peaks[op.name] > 0:
-            fmt = formats.of_value(network, op, rescaled=bool(plan.rescalings_of(op.name)))
-            if scale.log2 + math.log2(peaks[op.name]) > fmt.largest_log2:
-                return op.name
-    return None
+        rescalings = plan.rescalings_of(op.name)
+        own = [one.readers[0] for one in rescalings if one.reason == "layer"]
+        if (
+            copies_leave(op.name, op.inputs)
+            or offset_leaves(op)
+            or leaves(op.name, plan.produced(op.name), rescaled=bool(rescalings))
+            or any(copies_leave(reader, [op.name]) for reader in own)
+        ):
+            return op.name
+    return RESULT if copies_leave(RESULT, [network.output]) else None
 
 
 def offset_peaks(network: Network, peaks: Mapping[str, float]) -> dict[str, float]:

@@ -34,8 +34,8 @@ class Run:
 
     @property
     def nonfinite(self) -> dict[str, int]:
-        """Layer -> NaN and infinite values that it put out, in order of execution: overflows, by layer."""
-        return {name: layer.nonfinite for name, layer in self.counts.items() if layer.nonfinite}
+        """Layer -> NaN and infinite values that it put out, the first to do so first: overflows, by layer."""
+        return self.counts.nonfinite
 
     def accuracy(self, labels: Tensor) -> float:
         """Share of images whose prediction is their label."""
