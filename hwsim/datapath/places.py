@@ -135,13 +135,14 @@ class Place:
 
     def __str__(self) -> str:
         numbers = "words" if self.per_read else "elements"
-        done = "absorbed" if self.kind == "absorbed" else f"{self.kind}, {self.elements:,} {numbers} by {self._by}"
+        done = "absorbed" if self.kind == "absorbed" else f"{self.kind}, {self.elements:,} {numbers} by {self.by}"
         return f"{self.tensor} for {', '.join(self.readers)}: {done}; {self.cause}"
 
     @property
-    def _by(self) -> str:
+    def by(self) -> str:
+        """The divisor in words: a number, or how many."""
         if isinstance(self.divisor, Scale):
-            return f"{self.divisor}"
+            return str(self.divisor) if abs(self.divisor.exponent) < 20 else f"2^{self.divisor.log2:.6g}"
         values = self.divisor.values
         return f"{values[0]:.6g}" if len(values) == 1 else f"{len(values)} constants"
 

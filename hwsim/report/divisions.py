@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rich.table import Table
 
@@ -78,10 +78,12 @@ def cause_text(group: Group) -> str:
 
 
 def place_lines(row: DivisionCost) -> Iterator[str]:
-    """One line a division: what is done, to how many elements, of what and for whom, and what forces it."""
-    width = max((len(f"{place.elements:,}") for place in row.places), default=0)
+    """One line a division: what is done, to how many elements, by what, of which tensor for whom, what forces it."""
+    widths = [max((len(column(place)) for place in row.places), default=0) for column in _COLUMNS]
     for place in row.places:
-        yield f"{DONE[place.kind]:<10} {_elements(place):>{width}}  {place.tensor} -> {_readers(place)}: {place.cause}"
+        done, elements, by = (column(place) for column in _COLUMNS)
+        numbers = f"{done:<{widths[0]}}  {elements:>{widths[1]}}  {by:<{widths[2]}}"
+        yield f"{numbers}  {place.tensor} -> {_readers(place)}: {place.cause}"
 
 
 def remarks(rows: Sequence[DivisionCost], activations: str, accumulators: str, cost: str = "count") -> Iterator[str]:
@@ -109,10 +111,14 @@ def _impossible(row: DivisionCost) -> bool:
     return row.way == "logits" and bool(row.overflow)
 
 
-def _elements(place: Place) -> str:
-    return "-" if place.kind == "absorbed" else f"{place.elements:,}"
-
-
 def _readers(place: Place) -> str:
     shown = ", ".join(place.readers[:3])
     return shown if len(place.readers) <= 3 else f"{shown} and {len(place.readers) - 3} more"
+
+
+_COLUMNS: tuple[Callable[[Place], str], ...] = (
+    lambda place: DONE[place.kind],
+    lambda place: "-" if place.kind == "absorbed" else f"{place.elements:,}",
+    lambda place: f"by {place.by}",
+)
+"""The first columns of the list of places."""
