@@ -169,6 +169,28 @@ def check_points_arithmetic() -> str:
 
 
 @generated
+def costs() -> str:
+    from hwsim.datapath.costs import COSTS
+
+    return _meanings("`cost`", COSTS)
+
+
+@generated
+def operation_costs() -> str:
+    """Every entry of the table of operation costs, one format after the other."""
+    from hwsim.datapath.costs import operation_costs
+    from hwsim.memory.technology import show
+
+    rows = []
+    for fmt, operations in operation_costs().items():
+        for name, cost in operations.items():
+            for quantity in ("energy", "area", "latency", "interval"):
+                one = getattr(cost, quantity)
+                rows.append((f"`{fmt} {name} {quantity}`", show(one.value), one.unit, one.trust, one.source, one.note))
+    return _table(("entry", "value", "unit", "trust", "source", "note"), rows)
+
+
+@generated
 def device_points() -> str:
     """Published devices, and for a magnetic one the stability that its figures ask for."""
     from hwsim.memory.constants import device_points, technology

@@ -240,3 +240,26 @@ def test_bounds_hold_for_every_image_of_the_pixel_values_that_there_are() -> Non
         assert isinstance(scale, Scale)
         # Two bits of headroom, or the scale that the tensor has by itself.
         assert scale.log2 <= max(0.0, formats.activations.largest_log2 - 2 - torch.tensor(peak).log2().item()) + 1e-6
+
+
+def test_a_lifetime_study_keeps_its_plans_too(tmp_path: Path, solved: list[planner.Problem]) -> None:
+    data = {
+        "name": "life",
+        "network": {"name": "lenet5"},
+        "data": {"images": 20},
+        "memory": {"formats": ["q2.5"], "technology": "stt_mram"},
+        "mission": {"at": "85 degC", "profile": [{"for": "1 h"}], "read_at": ["0 s", "1 h"]},
+        "datapath": {"cost": PRICES},
+        "trials": {"fault_maps": 1},
+        "variants": [PLANNED],
+    }
+    whole = run_scenario(data, out=tmp_path / "whole")
+    assert {"cost", "constants"} <= {row["group"] for row in whole.facts["constants"]}
+    run_scenario(data, out=tmp_path / "cut")
+    log = (tmp_path / "cut" / TRIALS).read_text().splitlines(keepends=True)
+    (tmp_path / "cut" / TRIALS).write_text("".join(log[:-1]))
+    assert len(solved) == 1
+    run_scenario(data, out=tmp_path / "cut")
+    assert len(solved) == 1
+    for name in (RESULTS, TRIALS, CONSTANTS, PLANS):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
