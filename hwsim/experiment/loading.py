@@ -203,6 +203,8 @@ def _must(place: Place) -> str:
 def as_data(scenario: Scenario) -> dict[str, Any]:
     """A scenario as plain TOML data, without what is absent and what its study does not use."""
     data = _plain(scenario.model_dump(exclude_none=True, by_alias=True))
+    if not scenario.assumptions:
+        del data["assumptions"]
     for table, key in UNUSED[scenario.study]:
         if key is None:
             data.pop(table, None)

@@ -207,6 +207,12 @@ class ScalingSettings(Settings):
     power_of_two: bool = setting(
         False, "true or false", "round each constant down to a power of two, so that dividing is a shift"
     )
+    lowest_target: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = setting(
+        None,
+        "a number above 0 and not above t",
+        "with `divide = 'planned'`: how far the planner may lower the t of a layer where that saves divisions; absent "
+        "for not at all",
+    )
 
 
 class Variant(Settings):
@@ -240,6 +246,10 @@ class Variant(Settings):
             raise ValueError(f"variant {self.name!r} divides ({self.divide!r}) but has no scaling to divide out")
         if self.scaling is not None and self.divide == "none":
             raise ValueError(f"variant {self.name!r} scales the weights but never divides: set its `divide`")
+        if self.scaling is not None and self.scaling.lowest_target is not None and self.divide != "planned":
+            raise ValueError(
+                f"variant {self.name!r} has a `lowest_target`, which only the planner heeds: set divide = 'planned'"
+            )
         return self
 
     @property
@@ -267,6 +277,9 @@ class Scenario(Settings):
         "of a device, which it is without being said where there is a [mission]",
     )
     seed: Annotated[int, Field(ge=0)] = setting(1, "a whole number, 0 or more", "every random draw follows from it")
+    assumptions: Annotated[tuple[Name, ...], BeforeValidator(one_or_many)] = setting(
+        (), "a sentence, or a list of them", "what the results rest on: printed with them, and of no other effect"
+    )
     network: NetworkSettings = setting(REQUIRED, "a table", "")
     data: DataSettings = setting(DataSettings(), "a table", "")
     memory: MemorySettings = setting(REQUIRED, "a table", "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -41,6 +42,10 @@ def print_results(results: Results, console: Console) -> None:
     console.print(cost_table(results))
     for note in notes(results):
         console.print(f"[yellow]{note}[/]", highlight=False)
+    if results.scenario.assumptions:
+        console.print(Text("Assumptions:"))
+        for assumption in results.scenario.assumptions:
+            console.print(Padding(Text(f"- {assumption}"), (0, 0, 0, 2)))
 
 
 def share_table(data: Shares) -> Table:

@@ -48,6 +48,7 @@ def lifetime(tmp_path_factory: pytest.TempPathFactory) -> Results:
     return run_scenario(
         {
             "name": "lifetime",
+            "assumptions": ["Bits <flip> & stick [for good].", "All is well."],
             "network": {"name": "lenet5"},
             "data": {"name": "fashion_mnist", "images": 40},
             "memory": {

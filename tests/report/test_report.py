@@ -12,6 +12,7 @@ from rich.console import Console
 
 from hwsim.errors import HwsimError
 from hwsim.experiment.columns import ACCURACY, CONSTANTS, LIFETIME, MECHANISMS
+from hwsim.experiment.loading import to_toml
 from hwsim.experiment.results import Results
 from hwsim.experiment.run import run_scenario
 from hwsim.memory.constants import technology
@@ -212,6 +213,14 @@ def test_a_lifetime_shows_codes_and_explains_every_column(lifetime: Results) -> 
     shown = printed(lifetime)
     for part in ("age", "secded", "raw bit", "over 2 devices", "1.125"):
         assert part in " ".join(shown.split())
+
+
+def test_what_a_scenario_assumes_is_printed_with_its_results(lifetime: Results, accuracy: Results) -> None:
+    for text in (page_of(lifetime).text, printed(lifetime)):
+        assert "Assumptions" in text
+        assert "Bits <flip> & stick [for good]." in text
+    for text in (page_of(accuracy).text, printed(accuracy), to_toml(accuracy.scenario)):
+        assert "assumptions" not in text.lower()
 
 
 def test_constants_are_shown_with_their_sources_and_what_the_scenario_changed(tmp_path: Path) -> None:
