@@ -93,6 +93,24 @@ def formats() -> str:
 
 
 @generated
+def codes() -> str:
+    """Every code on memory words of 64 bits: what it does, and its cost."""
+    from hwsim.memory.ecc import code_names, get_code
+
+    rows = []
+    for name in code_names():
+        code = get_code(name, 64, "q2.5" if name == "in_place_secded" else "fp16")
+        cost = code.overhead()
+        circuits = [
+            f"{part.energy_pj:.3g} pJ, {part.area_um2:.3g} um2, {part.latency_ns:.2g} ns"
+            for part in (cost.decode, cost.encode)
+        ]
+        shape = f"{code.codewords} x ({code.cells}, {code.data_bits})"
+        rows.append((f"`{name}`", shape, code.guarantee, f"{cost.cells_per_bit:.4g}", *circuits))
+    return _table(("code", "codewords (cells, data)", "what it does", "cells a bit", "decoder", "encoder"), rows)
+
+
+@generated
 def ways() -> str:
     from hwsim.datapath import WAYS
 

@@ -164,7 +164,7 @@ def fault_map(
 
 
 def _draw(found: FaultMap, target: Path) -> None:
-    from hwsim.report.fault_map_figure import fault_map_figure
+    from hwsim.report.map_figure import fault_map_figure
     from hwsim.report.style import save, styled
 
     kind = target.suffix.lower().removeprefix(".")

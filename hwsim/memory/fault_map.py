@@ -5,7 +5,7 @@
     FaultMap.of_readout(device.read()).to_csv("run.csv")
 
 Their form as a file is in `hwsim.memory.fault_map_file`, what tells a clustered one from a random one in
-`hwsim.memory.fault_map_summary`, a picture in `hwsim.report.fault_map_figure`.
+`hwsim.memory.fault_map_summary`, a picture in `hwsim.report.map_figure`.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ _HOMES = {
     "CHOICES": "hwsim.report.choices",
     "accuracy_figure": "hwsim.report.figures",
     "bit_error_figure": "hwsim.report.bit_figure",
-    "fault_map_figure": "hwsim.report.fault_map_figure",
+    "fault_map_figure": "hwsim.report.map_figure",
     "print_results": "hwsim.report.terminal",
     "write_report": "hwsim.report.write",
 }

@@ -49,6 +49,9 @@ def accuracy_figure(results: Results, measure: str = "accuracy") -> Figure:
     """
     out = set_out(results)
     panels = out.sections
+    formats = len(results.scenario.memory.formats)
+    if results.scenario.mission and formats == 2:  # side by side, what is swept from line to line
+        panels = tuple(panel for at in range(len(panels) // 2) for panel in panels[at :: len(panels) // 2])
     columns = min(len(panels), 2)
     lines = math.ceil(len(panels) / columns)
     figure = Figure(figsize=(columns * (PANEL_WIDTH + LABEL_WIDTH), lines * PANEL_HEIGHT + 0.5), layout="constrained")

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from hwsim.errors import HwsimError
 from hwsim.memory.fault_map import FaultMap
 from hwsim.memory.geometry import Geometry
-from hwsim.report.fault_map_figure import BINS_ACROSS, BINS_DOWN, fault_map_figure
+from hwsim.report.map_figure import BINS_ACROSS, BINS_DOWN, fault_map_figure
 from hwsim.report.style import save, styled
 
 SMALL = Geometry(banks=3, rows=300, columns=48, word_cells=16, interleave=2, block_rows=100, block_columns=16)
