@@ -129,6 +129,7 @@ def division_table(
             rows.append(DivisionCost(way, None, hardened.constant_bits, str(error)))
             continue
         counts = accelerator.run(images, chunk=batch).counts
+        del accelerator  # its weights, before those of the next way are made
         found = places(network, hardened, plan, divider, formats)
         first = first_out_of_range(network, plan, peaks, formats)
         row = DivisionCost(

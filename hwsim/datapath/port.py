@@ -60,7 +60,9 @@ class ReadPort:
     def _load(self, name: str, parameter: Tensor) -> Tensor:
         words = self._hardened.words.get(name)
         if words is None:
-            tensor = parameter.detach().to("cpu", torch.float32, copy=True)
+            # A mask or an index is not a number.
+            dtype = torch.float32 if parameter.is_floating_point() else parameter.dtype
+            tensor = parameter.detach().to("cpu", dtype, copy=True)
             return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
         self._guards.check(name, words, self._hardened.format)
         values = self._hardened.format.decode(words)

@@ -94,7 +94,7 @@ def test_a_member_of_the_family_gives_its_reference_logits_in_every_way(member):
                 assert run.counts.total.divisions == run.counts.total.reciprocal_multiplications == 0
             found = places(network, stored, accelerator.plan)
             assert adds_up(found, images=2, reads=2) == counted(run.counts.total), way
-            assert len(grouped(found)) <= 6
+            assert len(grouped(found)) <= 8  # lines of the report; MaxViT, of convolutions and attention, has most
 
 
 FORMATS = (("fp32", "fp32"), ("fp16", "fp32"), ("bf16", "fp32"), ("q7.8", "fp32"), ("fp16", "fp16"))
