@@ -8,6 +8,7 @@ projection gets the product of its main path, and where a product becomes a powe
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -124,8 +125,20 @@ def plan_with_free_constants(
         HwsimError: if the weights are not scaled, the lowest target is not a number above 0 and up to t, or there is no
             plan (see `plan_divisions`).
     """
-    free = _freedoms(network, hardened, lowest_target)
     peaks = true_peaks(network, calibration)
+    return least_cost_constants(network, hardened, lowest_target, peaks, options, formats)
+
+
+def least_cost_constants(
+    network: Network,
+    hardened: Hardened,
+    lowest_target: float,
+    peaks: Mapping[str, float],
+    options: PlanOptions | None = None,
+    formats: TensorFormats | None = None,
+) -> FreePlan:
+    """The same, from the largest true magnitude of every value."""
+    free = _freedoms(network, hardened, lowest_target)
     fixed = least_cost_plan(network, hardened, peaks, options, formats)
     planned = least_cost_plan(network, hardened, peaks, options, formats, free) if free else fixed
     if planned.solution.cost >= fixed.solution.cost:

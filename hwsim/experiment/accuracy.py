@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hwsim.experiment import columns
 from hwsim.experiment.bench import open_bench
+from hwsim.experiment.causes import cause_rows
 from hwsim.experiment.plans import cost_rows, plan_rows
 from hwsim.experiment.points import Point, all_trials, prepared, trials_of
 from hwsim.experiment.progress import Progress
@@ -24,8 +25,9 @@ def accuracy_study(scenario: Scenario, folder: ResultsFolder, progress: Progress
     """
     bench, facts, environment = open_bench(scenario, progress)
     bench.plans.update(folder.plans(environment))
+    facts["causes"] = []
     for fmt, variant in prepared(scenario):
-        bench.prepare(fmt, variant)
+        facts["causes"] += cause_rows(fmt, variant, bench.prepare(fmt, variant))
     if scenario.is_planned:
         facts |= {"plans": plan_rows(bench.plans), "constants": cost_rows(scenario)}
 

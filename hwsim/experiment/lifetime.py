@@ -12,6 +12,7 @@ from typing import Any
 from hwsim.errors import HwsimError, unknown
 from hwsim.experiment import columns
 from hwsim.experiment.bench import open_bench
+from hwsim.experiment.causes import cause_rows
 from hwsim.experiment.environment import load_captured
 from hwsim.experiment.life import DeviceKind
 from hwsim.experiment.loading import load_scenario
@@ -29,7 +30,6 @@ from hwsim.memory.constants import GROUPS, Technology
 from hwsim.memory.ecc import Code, get_code, round_words
 from hwsim.memory.readout import Readout
 from hwsim.memory.technology import show
-from hwsim.network import Network
 
 
 @one_thread()
@@ -46,10 +46,13 @@ def lifetime_study(scenario: Scenario, folder: ResultsFolder, progress: Progress
     facts["constants"] = constant_rows(scenario.memory.cells())
     environment["inputs"] |= _files_read(scenario, facts["constants"])
     bench.plans.update(folder.plans(environment))
+    facts["causes"] = []
     for at, (fmt, variant) in enumerate(prepared(scenario)):
         progress(f"trying {fmt}, {variant.name}", 0, 0)
         with named(fmt, variant):
-            _prepare(bench, fmt, variant).rehearse(live=at == 0)
+            ready = _prepare(bench, fmt, variant)
+            ready.rehearse(live=at == 0)
+        facts["causes"] += cause_rows(fmt, variant, ready.prepared)
     if scenario.is_planned:
         facts["plans"] = plan_rows(bench.plans)
         facts["constants"] += cost_rows(scenario)
@@ -123,9 +126,15 @@ def readouts(
     for name, number, count in (("device", device, scenario.trials.fault_maps), ("sweep", sweep, len(sweeps))):
         if not 0 <= number < count:
             raise HwsimError(f"{name} = {number} is not in this scenario: give from 0 to {count - 1}.")
-    network = load_captured(scenario)[1]
-    kind = DeviceKind.of(scenario, ready[fmt, variant])
-    stored = _stored(network, scenario, fmt, ready[fmt, variant], kind)[0]
+    chosen = ready[fmt, variant]
+    if chosen.scaling is not None and chosen.scaling.lowest_target is not None:
+        raise HwsimError(
+            f"The words of variant {variant!r} follow from its plan, because it has a `lowest_target`: only a run "
+            "makes that."
+        )
+    kind = DeviceKind.of(scenario, chosen)
+    words = store_weights(load_captured(scenario)[1], scenario, fmt, chosen)
+    stored = _coded(words, scenario, kind)[0]
     lived = kind.new((scenario.seed, "device", device))
     return lived.follow(scenario.mission.mission(sweeps[sweep]), Memory(stored.words, stored.format))
 
@@ -219,15 +228,12 @@ class Ready:
 def _prepare(bench: Bench, fmt: str, variant: Variant) -> Ready:
     """One format and variant made ready."""
     kind = DeviceKind.of(bench.scenario, variant)
-    stored, changed, code = _stored(bench.network, bench.scenario, fmt, variant, kind)
+    stored, changed, code = _coded(bench.store(fmt, variant), bench.scenario, kind)
     return Ready(bench.run_on(stored, variant), kind, code, changed)
 
 
-def _stored(
-    network: Network, scenario: Scenario, fmt: str, variant: Variant, kind: DeviceKind
-) -> tuple[Hardened, int, Code]:
-    """The words of one format and variant as its code stores them, how many that changes, and the code."""
-    stored = store_weights(network, scenario, fmt, variant)
+def _coded(stored: Hardened, scenario: Scenario, kind: DeviceKind) -> tuple[Hardened, int, Code]:
+    """Words as a device's code stores them, how many that changes, and the code."""
     code = get_code(kind.ecc, kind.word_bits, stored.format, scenario.memory.uncorrectable)
     return (*_rounded(stored, code), code)
 

@@ -7,7 +7,7 @@ that are resumed, or run elsewhere, take the plan that the finished ones had.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from torch import Tensor
@@ -16,6 +16,7 @@ from hwsim.datapath import Plan, PlanOptions, Rescaling
 from hwsim.datapath.accelerator import true_peaks
 from hwsim.datapath.bounds import interval_peaks
 from hwsim.datapath.costs import prices
+from hwsim.datapath.freedom import least_cost_constants
 from hwsim.datapath.planned import least_cost_plan
 from hwsim.datapath.tensor_format import TensorFormats
 from hwsim.experiment.scenario import DatapathSettings, Scenario
@@ -29,16 +30,41 @@ CALIBRATION_IMAGES = 32
 TIME_LIMIT_S = 600.0
 """When a scenario stops proving that no plan is cheaper: late, so that plans depend on no machine's speed."""
 
+FREE_TIME_LIMIT_S = 30.0
+"""The same for each of two plans where constants may be chosen: proofs take far longer than finding what saves."""
+
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class Freedom:
+    """What the choice of constants brought, and what it took.
+
+    Attributes:
+        fixed_cost: cost of the plan for the constants as they were.
+        largest_bits: bits of t given up by the layer that gave up most.
+        mean_bits: mean over all layers.
+    """
+
+    fixed_cost: float
+    largest_bits: float
+    mean_bits: float
+
+
+@dataclass(frozen=True)
 class KeptPlan:
-    """A plan, what it costs for one image, and the proven lower bound on the cost of any."""
+    """A plan, what it costs for one image, and the proven lower bound on the cost of any.
+
+    Attributes:
+        constants: weight -> the constant that was chosen, where that is not the one of its t.
+        freedom: None if constants could not be chosen.
+    """
 
     plan: Plan
     cost: float
     bound: float
+    constants: Mapping[str, Scale] = field(default_factory=dict)
+    freedom: Freedom | None = None
 
     @property
     def gap(self) -> float:
@@ -50,8 +76,14 @@ Plans: TypeAlias = dict[tuple[str, str], KeptPlan]
 """The plans by format and variant."""
 
 
-def make_plan(network: Network, stored: Hardened, peaks: Mapping[str, float], settings: DatapathSettings) -> KeptPlan:
-    """The plan of least cost under a scenario's settings.
+def make_plan(
+    network: Network,
+    stored: Hardened,
+    peaks: Mapping[str, float],
+    settings: DatapathSettings,
+    lowest_target: float | None = None,
+) -> KeptPlan:
+    """The plan of least cost under a scenario's settings, with the constants chosen if a lowest t is given.
 
     Raises:
         HwsimError: if there is none; the tensors are named.
@@ -65,8 +97,18 @@ def make_plan(network: Network, stored: Hardened, peaks: Mapping[str, float], se
         time_limit_s=TIME_LIMIT_S,
     )
     formats = TensorFormats.of(settings.activation_format, settings.accumulator_format)
-    planned = least_cost_plan(network, stored, peaks, options, formats)
-    return KeptPlan(planned.plan, planned.solution.cost, planned.solution.bound)
+    if lowest_target is None:
+        planned = least_cost_plan(network, stored, peaks, options, formats)
+        return KeptPlan(planned.plan, planned.solution.cost, planned.solution.bound)
+    options = replace(options, time_limit_s=FREE_TIME_LIMIT_S)
+    free = least_cost_constants(network, stored, lowest_target, peaks, options, formats)
+    return KeptPlan(
+        free.planned.plan,
+        free.planned.solution.cost,
+        free.planned.solution.bound,
+        {layer.weight: free.hardened.constants[layer.weight].scale for layer in free.lowered},
+        Freedom(free.fixed.solution.cost, free.largest_bits, free.mean_bits),
+    )
 
 
 def peaks_of(network: Network, images: Tensor, ranges: str) -> dict[str, float]:
@@ -86,6 +128,7 @@ def plan_rows(plans: Plans) -> list[Row]:
             "rescalings": len(kept.plan.rescalings),
             "cost": kept.cost,
             "gap": kept.gap,
+            **(vars(kept.freedom) if kept.freedom else {}),
         }
         for (fmt, variant), kept in plans.items()
     ]
@@ -125,6 +168,8 @@ def to_json(plans: Plans) -> list[Row]:
             "scales": {name: _pair(scale) for name, scale in kept.plan.scales.items()},
             "rescalings": [vars(one) | {"divisor": _pair(one.divisor)} for one in kept.plan.rescalings],
             "multipliers": dict(kept.plan.multipliers),
+            "constants": {weight: _pair(scale) for weight, scale in kept.constants.items()},
+            "freedom": vars(kept.freedom) if kept.freedom else None,
         }
         for (fmt, variant), kept in plans.items()
     ]
@@ -132,7 +177,13 @@ def to_json(plans: Plans) -> list[Row]:
 
 def from_json(rows: list[Row]) -> Plans:
     """The plans that `to_json` wrote. Anything else is a `KeyError`, `TypeError` or `ValueError`."""
-    return {(row["format"], row["variant"]): KeptPlan(_plan(row), row["cost"], row["bound"]) for row in rows}
+    return {(row["format"], row["variant"]): _kept(row) for row in rows}
+
+
+def _kept(row: Row) -> KeptPlan:
+    constants = {weight: Scale(*pair) for weight, pair in row["constants"].items()}
+    freedom = Freedom(**row["freedom"]) if row["freedom"] else None
+    return KeptPlan(_plan(row), row["cost"], row["bound"], constants, freedom)
 
 
 def _plan(row: Row) -> Plan:

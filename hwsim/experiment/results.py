@@ -23,7 +23,8 @@ class Results:
         scenario: the scenario, with everything said.
         folder: where the files lie.
         facts: what the run found out about its network and images: `network`, `data`, `images`, `classes`,
-            `parameters`, `accuracy` (of the FP32 network as it is, nothing stored) and what was not run and why.
+            `parameters`, `accuracy` (of the FP32 network as it is, nothing stored), `causes` (what forces divisions, by
+            format and variant) and what was not run and why.
         rows: one dict a point; their keys are the columns of `hwsim.experiment.columns`.
         counts: one dict a format, variant and layer, and one for each total.
         environment: versions, seed, and fingerprints of the network and the images.

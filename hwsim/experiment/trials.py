@@ -13,10 +13,10 @@ from torch import Tensor
 
 from hwsim.datapath import Accelerator, Plan
 from hwsim.errors import HwsimError
-from hwsim.experiment.plans import Plans, make_plan, peaks_of
+from hwsim.experiment.plans import KeptPlan, Plans, make_plan, peaks_of
 from hwsim.experiment.points import Point, Trial
 from hwsim.experiment.scenario import Scenario, Variant
-from hwsim.hardening import Hardened, Scaling, harden
+from hwsim.hardening import Constants, Hardened, Scaling, harden
 from hwsim.memory import BitFlips, Faults, Memory
 from hwsim.network import Network
 from hwsim.words import get_format
@@ -64,7 +64,15 @@ class Bench:
             HwsimError: if this combination cannot be run exactly; it is named.
         """
         with named(fmt, variant):
-            return self.run_on(store_weights(self.network, self.scenario, fmt, variant), variant)
+            return self.run_on(self.store(fmt, variant), variant)
+
+    def store(self, fmt: str, variant: Variant) -> Hardened:
+        """The words of one format and variant, with the constants that its plan chose if it may choose them."""
+        stored = store_weights(self.network, self.scenario, fmt, variant)
+        if variant.scaling is None or variant.scaling.lowest_target is None:
+            return stored
+        chosen = self._plan(stored, variant).constants
+        return stored.with_constants({weight: Constants.of(scale) for weight, scale in chosen.items()})
 
     def run_on(self, stored: Hardened, variant: Variant) -> Prepared:
         """The same for words that are there already."""
@@ -83,14 +91,17 @@ class Bench:
         return Prepared(self, stored, Memory(stored.words, stored.format), accelerator)
 
     def _divide(self, stored: Hardened, variant: Variant) -> str | Plan:
-        """How a resolved variant divides: by a rule, or by its plan, which is made only once."""
+        """How a resolved variant divides: by a rule, or by its plan."""
         assert variant.divide is not None
-        if variant.divide != "planned":
-            return variant.divide
+        return self._plan(stored, variant).plan if variant.divide == "planned" else variant.divide
+
+    def _plan(self, stored: Hardened, variant: Variant) -> KeptPlan:
+        """The plan of a variant, which is made only once."""
         key = (stored.format.name, variant.name)
         if key not in self.plans:
-            self.plans[key] = make_plan(self.network, stored, self.peaks, self.scenario.datapath)
-        return self.plans[key].plan
+            lowest = variant.scaling.lowest_target if variant.scaling else None
+            self.plans[key] = make_plan(self.network, stored, self.peaks, self.scenario.datapath, lowest)
+        return self.plans[key]
 
 
 @contextmanager

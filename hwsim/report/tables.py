@@ -105,6 +105,40 @@ def costs(results: Results) -> list[Cost]:
     ]
 
 
+@dataclass(frozen=True)
+class Forced:
+    """What forces the divisions of one variant; `formats` are those in which it is just this.
+
+    Attributes:
+        groups: rows of the facts: kind, cause, places, elements of one image (or words of one read).
+    """
+
+    variant: str
+    formats: str
+    groups: list[Row]
+
+
+def forced(results: Results) -> list[Forced]:
+    """What forces the divisions of every variant that is scaled, formats that agree in one line.
+
+    Results of earlier versions do not say it.
+    """
+    by_format: dict[tuple[str, str], list[Row]] = {}
+    for row in results.facts.get("causes", []):
+        group = {key: value for key, value in row.items() if key not in ("format", "variant")}
+        by_format.setdefault((row["variant"], row["format"]), []).append(group)
+    found: list[tuple[str, list[str], list[Row]]] = []
+    for (variant, fmt), groups in by_format.items():
+        same = next((formats for name, formats, others in found if (name, others) == (variant, groups)), None)
+        if same is not None:
+            same.append(fmt)
+        else:
+            found.append((variant, [fmt], groups))
+    order = {variant.name: at for at, variant in enumerate(results.scenario.variants)}
+    lines = [Forced(variant, ", ".join(formats), groups) for variant, formats, groups in found]
+    return sorted(lines, key=lambda line: order[line.variant])
+
+
 def number(value: float) -> str:
     """A count as people read it: whole if it is, with thousands separated."""
     return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"

@@ -19,9 +19,10 @@ from hwsim.experiment.store import FIGURES, REPORT, ResultsFolder
 from hwsim.report.axes import set_out
 from hwsim.report.bit_figure import bit_error_figure
 from hwsim.report.choices import CHOICES
+from hwsim.report.divisions import DONE
 from hwsim.report.figures import accuracy_figure
 from hwsim.report.style import save, styled
-from hwsim.report.tables import code_costs, costs, notes, number, shares, widest_over_images
+from hwsim.report.tables import code_costs, costs, forced, notes, number, shares, widest_over_images
 from hwsim.report.terminal import TITLES
 
 
@@ -118,6 +119,8 @@ def render(results: Results, figures: list[Drawn]) -> str:
         maps=results.scenario.trials.fault_maps,
         over_images=widest_over_images(results) if accuracy else 0.0,
         costs=costs(results) if accuracy else [],
+        forced=forced(results),
+        done=DONE,
         codes=code_costs(results) if study == "lifetime" else [],
         constants=results.facts.get("constants", []),
         draw="device" if study == "lifetime" else "fault map",

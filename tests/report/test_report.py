@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import io
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from hwsim.datapath.places import COUNTER_OF
 from hwsim.errors import HwsimError
 from hwsim.experiment.columns import ACCURACY, CONSTANTS, LIFETIME, MECHANISMS
 from hwsim.experiment.loading import to_toml
@@ -19,7 +21,7 @@ from hwsim.memory.constants import technology
 from hwsim.report.axes import rate
 from hwsim.report.choices import CHOICES
 from hwsim.report.console import new_table, plain
-from hwsim.report.tables import COSTS, costs, number, shares
+from hwsim.report.tables import COSTS, costs, forced, number, shares
 from hwsim.report.terminal import print_results
 from hwsim.report.write import write_report
 
@@ -120,6 +122,26 @@ def test_the_page_explains_every_column(accuracy: Results) -> None:
     text = page_of(accuracy).text
     for column in ACCURACY:
         assert column.name in text
+
+
+@pytest.mark.parametrize("study", ["accuracy", "lifetime"])
+def test_what_forces_divisions_adds_up_to_what_the_run_counted(study: str, request: pytest.FixtureRequest) -> None:
+    results: Results = request.getfixturevalue(study)
+    lines = forced(results)
+    for line in costs(results):
+        groups = next((one.groups for one in lines if (one.variant, one.formats) == (line.variant, line.formats)), [])
+        for kind, counter in COUNTER_OF.items():
+            assert sum(group["elements"] for group in groups if group["kind"] == kind) == line.counts[counter]
+    page = page_of(results)
+    assert lines
+    for one in lines:
+        for group in one.groups:
+            assert group["cause"] in page.text
+
+
+def test_results_of_earlier_versions_do_not_say_what_forces_divisions(accuracy: Results) -> None:
+    facts = {name: value for name, value in accuracy.facts.items() if name != "causes"}
+    assert forced(replace(accuracy, facts=facts)) == []
 
 
 def test_names_with_special_characters_are_shown_as_they_are(accuracy: Results) -> None:

@@ -1,0 +1,18 @@
+"""What forces the divisions of a run's datapaths, grouped: facts for its report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hwsim.datapath.places import grouped, places
+from hwsim.datapath.tensor_format import TensorFormats
+from hwsim.experiment.scenario import Variant
+from hwsim.experiment.trials import Prepared
+
+
+def cause_rows(fmt: str, variant: Variant, ready: Prepared) -> list[dict[str, Any]]:
+    """One row for each kind and cause of one format and variant, as in `hwsim.datapath.places.Group`."""
+    settings = ready.bench.scenario.datapath
+    formats = TensorFormats.of(settings.activation_format, settings.accumulator_format)
+    found = places(ready.bench.network, ready.stored, ready.accelerator.plan, settings.divider, formats)
+    return [{"format": fmt, "variant": variant.name, **vars(group)} for group in grouped(found)]
