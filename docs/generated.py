@@ -132,6 +132,30 @@ def counters() -> str:
 
 
 @generated
+def division_costs() -> str:
+    import csv
+    from pathlib import Path
+
+    with (Path(__file__).parent / "assets" / "divisions.csv").open(newline="", encoding="utf-8") as file:
+        counted = {(row["network"].removeprefix("torchvision/"), row["way"]): row for row in csv.DictReader(file)}
+    ways = ("per_weight", "per_layer", "logits", "absorbed", "planned")
+    rows = [(name, *(_cost(counted[name, way]) for way in ways)) for name in dict.fromkeys(name for name, _ in counted)]
+    return _table(("network", *ways), rows)
+
+
+def _cost(row: Mapping[str, str]) -> str:
+    """What one way of dividing costs on one network, in a cell."""
+    if row["impossible"]:
+        operation = re.search(r"aten[.](\w+)", row["impossible"])
+        return f"needs {operation[1]}" if operation else "impossible"
+    divided = sum(int(row[name]) for name in ("divisions", "reciprocal_multiplications", "shifts"))
+    aligned = int(row["alignments"])
+    if row["way"] == "logits":
+        return f"{divided:,}" + (f" + {aligned:,} aligned" if aligned else "")
+    return f"{divided + aligned:,}"
+
+
+@generated
 def choices() -> str:
     from hwsim.report.choices import CHOICES
 
