@@ -163,6 +163,13 @@ def between(low: float, high: float) -> Bound:
 # -- single operations --------------------------------------------------------------------------------------------
 
 
+def _product(f: Applied) -> Interval:
+    """Element by element; a square is no product of independent numbers."""
+    if isinstance(f.args[0], Interval) and f.args[0] is f.args[1]:
+        return elementwise(0.0)(Applied(torch.square, f.args[:1]))
+    return elementwise()(f)
+
+
 def _products(f: Applied) -> Interval:
     """Sums of products of two tensors, by their centres and radii.
 
@@ -314,7 +321,7 @@ for _target in (
 ):
     teach_bound(_target, averaging)
 for _target in (
-    ATEN.add.Tensor, ATEN.add.Scalar, ATEN.sub.Tensor, ATEN.sub.Scalar, ATEN.rsub.Scalar, ATEN.mul.Tensor,
+    ATEN.add.Tensor, ATEN.add.Scalar, ATEN.sub.Tensor, ATEN.sub.Scalar, ATEN.rsub.Scalar,
     ATEN.mul.Scalar, ATEN.neg.default, ATEN.hardsigmoid.default, ATEN.softplus.default, ATEN.sqrt.default,
     ATEN.log.default, ATEN.exp.default, ATEN.erf.default,
 ):
@@ -341,6 +348,7 @@ for _target in (ATEN.clone.default, ATEN.contiguous.default, ATEN.to.dtype, ATEN
     teach_bound(_target, _clone)
 for _target in (ATEN.div.Tensor, ATEN.div.Scalar):
     teach_bound(_target, _quotient)
+teach_bound(ATEN.mul.Tensor, _product)
 teach_bound(ATEN.softmax.int, _softmax)
 teach_bound(ATEN.scaled_dot_product_attention.default, _attention)
 teach_bound(ATEN.linalg_vector_norm.default, _norm)

@@ -158,7 +158,8 @@ class _Lowering:
         elif target in (ATEN.relu6.default, ATEN.hardtanh.default):
             bounds = (0.0, 6.0) if target == ATEN.relu6.default else (*args[1:], *(-1.0, 1.0)[len(args) - 1 :])
             self._emit(node, Call(node.name, _module_path(node), ATEN.hardtanh.default, (args[0], *bounds)))
-        elif target == ATEN.pow.Tensor_Scalar and args[1] == 2:  # which is what torch computes
+        elif target == ATEN.square.default or (target == ATEN.pow.Tensor_Scalar and args[1] == 2):
+            # What torch computes, in words that the scale algebra knows.
             self._emit(node, Call(node.name, _module_path(node), ATEN.mul.Tensor, (args[0], args[0])))
         else:
             kwargs = {key: self._values(value) for key, value in node.kwargs.items()}

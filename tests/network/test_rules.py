@@ -204,6 +204,37 @@ def test_constants_that_are_joined_with_tensors_are_scaled(f):
     assert torch.equal(computed(f, 8.0 * X[1:]), 8.0 * true(f, X[1:]))
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        call(ATEN.expand.default, Parameter("token"), [3, 1, 6, 6]),
+        call(ATEN.repeat.default, Parameter("token"), [3, 1, 1, 1]),
+    ],
+    ids=lambda f: str(f.target),
+)
+def test_a_constant_for_each_image_takes_any_scale(f):
+    assert rule_of(f).effect == "absorb"
+    assert torch.equal(computed(f), 8.0 * true(f))
+
+
+@pytest.mark.parametrize("result", [1.0, 8.0, 0.25])
+@pytest.mark.parametrize(
+    "f",
+    [
+        call(ATEN.ones_like.default, Ref("x")),
+        call(ATEN.zeros_like.default, Ref("x")),
+        call(ATEN.full_like.default, Ref("x"), 0.75),
+        call(ATEN.new_zeros.default, Ref("x"), [2, 3]),
+        call(ATEN.new_ones.default, Ref("x"), [2, 3]),
+        call(ATEN.new_full.default, Ref("x"), [2, 3], 0.75),
+    ],
+    ids=lambda f: str(f.target),
+)
+def test_what_takes_only_its_shape_from_a_tensor_has_any_scale(f, result):
+    assert rule_of(f).effect == "absorb"
+    assert torch.equal(computed(f, 8.0 * X, result=Scale.of(result)), result * true(f, X))
+
+
 def test_a_fixed_mask_joins_what_it_chooses_from():
     f = call(ATEN.where.self, Parameter("mask"), Ref("x"), Ref("y"))
     assert rule_of(f).effect == "join"
