@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
 
 from hwsim.errors import HwsimError
 from hwsim.network.graph import (
@@ -35,8 +36,18 @@ _LINEAR = {  # ATen operation -> axis of the output channels in its result
     ATEN.linear.default: -1,
 }
 _BLANK = {ATEN.new_zeros.default, ATEN.new_ones.default, ATEN.new_full.default}
+_REGIONS = {  # parts of a graph under a setting of autograd or autocast -> how many arguments come before the part
+    torch.ops.higher_order.wrap_with_set_grad_enabled: 1,
+    torch.ops.higher_order.wrap_with_autocast: 4,
+}
 _CASTS = {ATEN.to.dtype, ATEN.to.device, ATEN.to.dtype_layout, ATEN.type_as.default}
-_IDENTITY = {ATEN.dropout.default, ATEN.feature_dropout.default, ATEN.alias.default, ATEN.detach.default}
+_DROPOUTS = {
+    ATEN.dropout.default,
+    ATEN.feature_dropout.default,
+    ATEN.alpha_dropout.default,
+    ATEN.feature_alpha_dropout.default,
+}
+_IDENTITY = {*_DROPOUTS, ATEN.alias.default, ATEN.detach.default}
 
 
 def capture(module: Any, example: Tensor) -> Network:
@@ -65,9 +76,20 @@ def capture(module: Any, example: Tensor) -> Network:
             dynamic = ({0: torch.export.Dim("batch", min=1)},)
             program = torch.export.export(module, (example,), dynamic_shapes=dynamic)
     except Exception as error:  # torch.export raises many unrelated types, all meaning "cannot be followed"
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise HwsimError(f"{name} cannot be captured by torch.export: {reason}") from error
+        raise HwsimError(f"{name} cannot be captured by torch.export: {_reason(error)}") from error
     return _Lowering(program, tuple(example.shape[1:])).network(name)
+
+
+_REASONS = {  # what torch.export says -> what it means, and what would be right
+    "data-dependent expression": "what comes next depends on the values of a tensor (an if, a loop): use torch.where.",
+    "Constraints violated (batch)": "it works for one number of images only: let shapes follow that of the batch.",
+}
+
+
+def _reason(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    first = lines[0] if lines else type(error).__name__
+    return next((meaning for said, meaning in _REASONS.items() if said in first), first)
 
 
 def _overwrites(target: Any) -> bool:
@@ -105,9 +127,10 @@ class _Lowering:
         self.views: dict[str, str] = {}  # a view -> the value whose storage it shares
 
     def network(self, module_name: str) -> Network:
-        images = self._bind_inputs(module_name)
+        graph = _without_regions(self.program.graph_module)
+        images = self._bind_inputs(module_name, [node.name for node in graph.nodes if node.op == "placeholder"])
         output: Any = None
-        for node in self.program.graph.nodes:
+        for node in graph.nodes:
             if node.op == "call_function":
                 self._lower(node)
             elif node.op == "output":
@@ -126,17 +149,17 @@ class _Lowering:
             )
         )
 
-    def _bind_inputs(self, module_name: str) -> str:
+    def _bind_inputs(self, module_name: str, names: list[str]) -> str:
         state = {**dict(self.program.state_dict), **dict(self.program.constants)}
         images = []
-        for spec in self.program.graph_signature.input_specs:
+        for spec, name in zip(self.program.graph_signature.input_specs, names, strict=True):
             if spec.target is None:
-                images.append(spec.arg.name)
-                self.alias[spec.arg.name] = Ref(spec.arg.name)
+                images.append(name)
+                self.alias[name] = Ref(name)
                 continue
             tensor = state[spec.target]
             self.parameters[spec.target] = tensor.detach()
-            self.alias[spec.arg.name] = Parameter(spec.target)
+            self.alias[name] = Parameter(spec.target)
         if len(images) != 1:
             raise HwsimError(f"{module_name} takes {len(images)} inputs: a classifier takes one, the images.")
         return images[0]
@@ -145,6 +168,7 @@ class _Lowering:
         return substitute(tree, lambda leaf: self.alias[leaf.name] if isinstance(leaf, torch.fx.Node) else leaf)
 
     def _lower(self, node: torch.fx.Node) -> None:
+        _check(node)
         if self._evaluated(node):
             return
         target = _functional(node.target)
@@ -188,7 +212,10 @@ class _Lowering:
         target: Any = node.target
         args = substitute(tuple(node.args), value_of)
         if _overwrites(target) and not any(n.name in self.constants for n in node.all_input_nodes[:1]):
-            raise HwsimError(f"{node.target} in {_module_path(node)} overwrites a parameter while the network runs.")
+            raise HwsimError(
+                f"{node.target} in {_module_path(node) or 'the network'} overwrites a parameter or buffer while the "
+                "network runs: let forward leave them alone in evaluation mode."
+            )
         with torch.no_grad():
             value = target(*args, **{key: substitute(v, value_of) for key, v in node.kwargs.items()})
         self.constants[node.name] = value
@@ -252,6 +279,71 @@ class _Lowering:
         for name, value in zip(names, (multiplier, addend), strict=True):
             self.parameters[name] = value.to(self.parameters[mean.name].dtype)
         self._emit(node, Affine(node.name, layer, node.target, images, *names))
+
+
+def _without_regions(module: torch.fx.GraphModule) -> torch.fx.Graph:
+    if not any(node.target in _REGIONS for node in module.graph.nodes):
+        return module.graph
+    graph = torch.fx.Graph()
+    graph.output(_copy_regions(module, graph, {}))
+    return graph
+
+
+def _copy_regions(module: Any, graph: torch.fx.Graph, made: dict[torch.fx.Node, Any]) -> Any:
+    """Copy a graph node by node, with the regions that `torch.no_grad` and autocast make of it put in their places.
+
+    Args:
+        module: holds the graph to copy.
+        graph: where the copies go.
+        made: what stands for each node in the copy; the placeholders of a region are in it already.
+
+    Returns:
+        What stands for the output.
+    """
+    for node in module.graph.nodes:
+        if node in made or node.op == "get_attr":
+            continue
+        if node.op == "output":
+            return torch.fx.node.map_arg(node.args[0], lambda n: made[n])
+        region = _REGIONS.get(node.target)
+        if region is not None:
+            part = getattr(module, node.args[region].target)
+            inputs = [n for n in part.graph.nodes if n.op == "placeholder"]
+            given = {n: made[value] for n, value in zip(inputs, node.args[region + 1 :], strict=True)}
+            _check(node)
+            made[node] = _copy_regions(part, graph, given)
+        elif node.target is operator.getitem and isinstance(made[node.args[0]], tuple | list):
+            made[node] = made[node.args[0]][node.args[1]]
+        else:
+            made[node] = graph.node_copy(node, lambda n: made.get(n))  # None for a branch of control flow
+    raise AssertionError("every graph has an output")
+
+
+def _check(node: torch.fx.Node) -> None:
+    """Raise what no datapath can run."""
+    target, where = node.target, _module_path(node) or "the network"
+    if target is torch.ops.higher_order.wrap_with_autocast:
+        if _flag(node, 2):
+            raise HwsimError(f"Autocast in {where} computes in {node.args[1]}: capture the network in float32.")
+    elif isinstance(target, torch._ops.HigherOrderOperator) and target not in _REGIONS:
+        raise HwsimError(
+            f"{target} in {where} lets the images decide what is done: a datapath has one fixed sequence of operations."
+        )
+    elif target in _DROPOUTS and _flag(node, 1) and _flag(node, 2):
+        raise HwsimError(f"{target} in {where} drops at random in evaluation too: let it depend on module.training.")
+    elif target == ATEN.batch_norm.default and _flag(node, 5):
+        raise HwsimError(
+            f"{target} in {where} normalises by the statistics of the batch in evaluation too: let it use running ones."
+        )
+    elif free_unbacked_symbols(node.meta.get("val")):
+        raise HwsimError(
+            f"{target} in {where} makes a shape or a number of what is in the images: a datapath's are fixed, so use a "
+            "mask and torch.where."
+        )
+
+
+def _flag(node: torch.fx.Node, position: int) -> bool:
+    return len(node.args) > position and bool(node.args[position])
 
 
 def _drop_unread(network: Network) -> Network:

@@ -6,7 +6,7 @@ import torchvision
 from torch import nn
 from torch.nn import functional
 
-from hwsim import Accelerator, HwsimError, capture, harden
+from hwsim import Accelerator, HwsimError, Scaling, capture, harden
 from hwsim.network import Affine, Linear
 
 
@@ -122,27 +122,155 @@ def test_weights_shared_by_two_layers_are_one_tensor():
     assert all(isinstance(layer, Linear) for layer in network.layers)
 
 
-class Branches(nn.Module):
+class Two(nn.Module):
+    """Two layers, a buffer, and a forward of the test's own: (module, images) -> logits."""
+
+    def __init__(self, forward):
+        super().__init__()
+        self.first, self.second = nn.Linear(6, 6), nn.Linear(6, 4)
+        self.register_buffer("shift", torch.linspace(-1, 1, 6))
+        self.batch_norm = nn.BatchNorm1d(6, track_running_stats=False)
+        self._forward = forward
+
     def forward(self, x):
-        return x if x.sum() > 0 else -x
+        return self._forward(self, x)
 
 
-class TwoOutputs(nn.Module):
+class Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return 2 * x.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient
+
+
+def in_regions(m, x):
+    with torch.autocast("cpu", enabled=False):
+        y, z = m.first(x) * 2, x + 1
+    with torch.no_grad():
+        z = (y + z).relu()
+    return m.second(z + y)
+
+
+class Recurrent(nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        self.recurrent, self.head = kind(6, 8, batch_first=True), nn.Linear(8, 4)
+
     def forward(self, x):
-        return x, x + 1
+        return self.head(self.recurrent(x.unflatten(1, (2, 3)).repeat(1, 1, 2))[0][:, -1])
+
+
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(6, 2, 12, batch_first=True)
+        self.encoder, self.head = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False), nn.Linear(6, 4)
+        self.token = nn.Parameter(torch.randn(1, 1, 6))
+
+    def forward(self, x):
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), torch.stack([x, 2 * x, x.flip(1)], 1)], 1)
+        return self.head(self.encoder(x)[:, 0])
+
+
+OTHERS = {
+    "a layer used twice": Two(lambda m, x: m.second(m.first(torch.relu(m.first(x))))),
+    "tied weights": Two(lambda m, x: functional.linear(torch.relu(m.first(x)), m.first.weight.t())),
+    "a buffer": Two(lambda m, x: m.second(torch.relu(m.first(x)) + m.shift)),
+    "a function of its own": Two(lambda m, x: m.second(Doubled.apply(m.first(x)))),
+    "one output in a dict": Two(lambda m, x: {"logits": m.second(x)}),
+    "a fixed loop": Two(lambda m, x: m.second(sum(m.first(x.roll(i, 1)) for i in range(3)))),
+    "regions of autograd and autocast": Two(in_regions),
+    "dropout": Two(lambda m, x: m.second(functional.dropout(x, 0.5, m.training))),
+    "squares": Two(lambda m, x: m.second(m.first(x) ** 2 + m.first(x).square())),
+    "an encoder with a class token": Encoder(),
+    "an LSTM": Recurrent(nn.LSTM),
+    "a GRU": Recurrent(nn.GRU),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("way", ["per_weight", "per_layer", "absorbed", "logits"])
+def test_networks_of_ones_own_run_for_any_number_of_images(name, way):
+    module = OTHERS[name].train()  # which capture puts in evaluation mode
+    network = capture(module, torch.zeros(2, 6))
+    accelerator = Accelerator(network, harden(network, "fp32", Scaling()), way)
+    for n in (1, 2, 5):
+        x = torch.randn(n, 6, generator=torch.Generator().manual_seed(n))
+        with torch.inference_mode():
+            expected = module(x)
+        expected = expected["logits"] if isinstance(expected, dict) else expected
+        assert (accelerator.run(x).logits - expected).abs().max() < 1e-6 * (1 + expected.abs().max())
+
+
+def viewed_while_overwritten(m, x):
+    y = m.first(x)
+    view = y.view(-1, 2, 3)
+    y.add_(1)
+    return m.second(view.flatten(1))
+
+
+def counting(m, x):
+    m.shift += 1
+    return m.second(x)
+
+
+def in_bfloat16(m, x):
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return m.second(x)
+
+
+@pytest.mark.parametrize(
+    ("forward", "message"),
+    [
+        (lambda m, x: m.second(x) if x.sum() > 0 else m.second(-x), "Two cannot be captured.*use torch.where"),
+        (
+            lambda m, x: torch.cond(x.sum() > 0, lambda y: m.second(y), lambda y: m.second(-y), (x,)),
+            "cond in the network lets the images decide what is done",
+        ),
+        (lambda m, x: m.second(x)[x[:, 0] > 0], "index.Tensor in the network makes a shape or a number"),
+        (lambda m, x: m.second(x)[x[:, 0].nonzero()[:, 0]], "nonzero.default in the network makes a shape"),
+        (lambda m, x: m.second(x) * x.max().item(), "item.default in the network makes a shape or a number"),
+        (lambda m, x: m.second(x.reshape(2, 6)), "Two cannot be captured.*one number of images only"),
+        (viewed_while_overwritten, "add_.Tensor in the network overwrites a tensor of which another view is read"),
+        (counting, "add_.Tensor in the network overwrites a parameter or buffer"),
+        (in_bfloat16, "Autocast in the network computes in torch.bfloat16: capture the network in float32"),
+        (lambda m, x: m.second(functional.dropout(x, 0.5, True)), "dropout.default in the network drops at random"),
+        (lambda m, x: m.second(m.batch_norm(x)), "batch_norm.default in batch_norm normalises by the statistics of"),
+        (lambda m, x: (m.first(x), m.second(x)), "Two returns 2 tensors: a classifier returns one"),
+        (lambda m, x: {"logits": m.second(x), "features": x}, "Two returns 2 tensors"),
+        (lambda m, x: m.shift, "Two returns 1 tensors: a classifier returns one, the logits"),
+    ],
+)
+def test_what_cannot_be_captured_is_said_in_one_sentence(forward, message):
+    with pytest.raises(HwsimError, match=message) as caught:
+        capture(Two(forward), torch.zeros(3, 6))
+    assert "\n" not in str(caught.value)
+
+
+class Embedded(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table, self.head = nn.Embedding(10, 6), nn.Linear(6, 3)
+
+    def forward(self, x):
+        return self.head(self.table(x).mean(1))
 
 
 @pytest.mark.parametrize(
     ("module", "example", "message"),
     [
-        (Branches(), torch.zeros(1, 3), "cannot be captured"),
-        (TwoOutputs(), torch.zeros(1, 3), "returns 2 tensors"),
-        (nn.Linear(3, 3), torch.zeros(1, 3, dtype=torch.int64), "real-valued"),
+        (Embedded(), torch.zeros(1, 3, dtype=torch.int64), "real-valued images, not torch.int64"),
+        (nn.Linear(3, 3), torch.zeros(1, 3, dtype=torch.complex64), "real-valued images, not torch.complex64"),
         (nn.Linear(3, 3), torch.zeros(3), "example batch"),
+        (nn.Linear(3, 3), [[0.0]], "example batch"),
         (nn.Linear(3, 3), torch.zeros(1, 4), "cannot be captured"),
+        (nn.Bilinear(3, 3, 2), torch.zeros(1, 3), "cannot be captured"),
     ],
 )
-def test_what_cannot_be_captured_is_said_in_one_sentence(module, example, message):
+def test_examples_that_do_not_fit_are_refused_in_one_sentence(module, example, message):
     with pytest.raises(HwsimError, match=message) as caught:
         capture(module, example)
     assert "\n" not in str(caught.value)
