@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from torch import Tensor
@@ -50,9 +50,10 @@ class FreePlan:
 
     Attributes:
         hardened: the words to store, with the constants that were chosen.
-        planned: the plan of least cost over all constants that were allowed.
+        planned: the plan for them.
         preferred: the words without freedom.
         fixed: the plan of least cost for those.
+        bound: a proven lower bound on the cost of any plan with any constants that were allowed.
         lowered: the layers whose constants were changed, in order of execution.
         mismatch: the largest relative difference between a constant that was chosen, in 24 bits, and the one by which
             the plan multiplies scales; 0 if all are powers of two.
@@ -62,6 +63,7 @@ class FreePlan:
     planned: Planned
     preferred: Hardened
     fixed: Planned
+    bound: float
     lowered: tuple[Lowered, ...] = ()
     mismatch: float = 0.0
 
@@ -69,6 +71,11 @@ class FreePlan:
     def saved(self) -> float:
         """Cost saved for one image: rescaled elements, unless prices say otherwise."""
         return self.fixed.solution.cost - self.planned.solution.cost
+
+    @property
+    def gap(self) -> float:
+        """How much of the cost is not proven to be necessary, as a fraction; 0 if no constants allow a cheaper plan."""
+        return replace(self.planned.solution, bound=self.bound).gap
 
     @property
     def mean_bits(self) -> float:
@@ -83,7 +90,8 @@ class FreePlan:
     def __str__(self) -> str:
         before, after = self.fixed.solution, self.planned.solution
         lines = [
-            f"cost {after.cost:,.6g} ({_by_kind(after)}) instead of {before.cost:,.6g} ({_by_kind(before)})",
+            f"cost {after.cost:,.6g} ({_by_kind(after)}) instead of {before.cost:,.6g} ({_by_kind(before)}), "
+            f"proven to within {self.gap:.2g}",
             f"{len(self.lowered)} of {len(_scaled_weights(self.preferred))} layers gave up t: {self.largest_bits:.3f} "
             f"bits at most, {self.mean_bits:.3f} in the mean of all",
         ]
@@ -141,8 +149,9 @@ def least_cost_constants(
     free = _freedoms(network, hardened, lowest_target)
     fixed = least_cost_plan(network, hardened, peaks, options, formats)
     planned = least_cost_plan(network, hardened, peaks, options, formats, free) if free else fixed
+    bound = planned.solution.bound
     if planned.solution.cost >= fixed.solution.cost:
-        return FreePlan(hardened, fixed, hardened, fixed)
+        return FreePlan(hardened, fixed, hardened, fixed, bound)
     weights = {layer.name: layer.weight for layer in network.layers}
     exact = {weights[layer]: potential for layer, potential in planned.solution.constants.items()}
     chosen = {weight: _stored(potential, hardened.constants[weight]) for weight, potential in exact.items()}
@@ -152,7 +161,7 @@ def least_cost_constants(
         peak = _largest(network, weight)
         lowered.append(Lowered(weight, *(float(c.values[0]) * peak for c in (hardened.constants[weight], constants))))
     mismatch = max(_mismatch(chosen[weight], potential) for weight, potential in exact.items())
-    return FreePlan(hardened.with_constants(changed), planned, hardened, fixed, tuple(lowered), mismatch)
+    return FreePlan(hardened.with_constants(changed), planned, hardened, fixed, bound, tuple(lowered), mismatch)
 
 
 def _freedoms(network: Network, hardened: Hardened, lowest_target: float) -> dict[str, planner.Freedom]:

@@ -105,7 +105,7 @@ def make_plan(
     return KeptPlan(
         free.planned.plan,
         free.planned.solution.cost,
-        free.planned.solution.bound,
+        free.bound,
         {layer.weight: free.hardened.constants[layer.weight].scale for layer in free.lowered},
         Freedom(free.fixed.solution.cost, free.largest_bits, free.mean_bits),
     )
