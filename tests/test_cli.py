@@ -252,7 +252,15 @@ def test_an_interrupted_run_says_what_is_kept_and_goes_on_from_it(tmp_path: Path
         "data.images=200",
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(hwsim.__file__).parents[1])}
-    process = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environment)
+    # Shells let what runs in the background ignore the signal, and their children with it: not this one.
+    process = subprocess.Popen(
+        words,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     log = tmp_path / "results" / "mine" / "trials.jsonl"
     while process.poll() is None and not log.exists():
         time.sleep(0.02)
