@@ -40,6 +40,8 @@ from hwsim.memory.units import quantity
 from hwsim.words import WordFormat
 
 _WORD_BITS = 64
+_AT_ONCE = 1 << 21  # upsets that are gone through together: some hundred bytes each
+_FIRST, _GROWTH = 1, 16  # intervals that are gone through together: at first, and how many times more the next time
 _GEOMETRY = ("banks", "interleave", "block_rows", "block_columns")  # what a device and a table may both give
 
 
@@ -279,28 +281,32 @@ class Device:
             scrubs = mission.events(mission.scrub_every_s, start, stop)
             rewrites = mission.events(mission.rewrite_every_s, start, stop)
             moments = np.union1d(scrubs, rewrites)
-            if len(moments):
-                self._pass(Times(self._moment(), mission, moments, start, np.isin(moments, rewrites)))
-                done = int(moments[-1])
+            at, count = 0, _FIRST
+            while at < len(moments):
+                some = moments[at : at + count]
+                handled = self._pass(Times(self._moment(), mission, some, done, np.isin(some, rewrites)))
+                done, at = int(some[-1]), at + len(some)
+                count = max(1, int(len(some) * min(_GROWTH, _AT_ONCE / max(handled, 1))))
             self._since_write += mission.exposure_ticks(done, stop)
         self.life += mission.exposure_ticks(done, stop)
         if stop > start:
             self.now = mission.conditions[int(mission.conditions_at(np.array([stop]))[0])]
 
-    def _pass(self, times: Times) -> None:
-        """Goes through intervals, each to the scrub or rewrite that ends it."""
+    def _pass(self, times: Times) -> int:
+        """Goes through intervals, each to the scrub or rewrite that ends it; returns how many upsets there were."""
         spans = Spans(self.interval, times.kind, period_of(times.kind[1:]), times.rewritten)
 
         def ask(mechanism: Mechanism, index: int) -> Situation:
             return self._situation(mechanism, times.moment(index), access=0)
 
-        self._target, before = scrub(self._image, self._target, self._old, self.mechanisms, spans, ask)
+        self._target, before, handled = scrub(self._image, self._target, self._old, self.mechanisms, spans, ask)
         self._old = Content(self._image, before)
         last = times.moment(len(spans) - 1)
         self.life, self.now = last.life, last.now
         self.interval += len(spans) - 1
         self.cycles += len(spans) - 1
         self._begin_interval()
+        return handled
 
     def _begin_interval(self) -> None:
         self.interval += 1

@@ -121,9 +121,13 @@ class Effects:
             old: what they held before they were written.
         """
         row, found = look_up(self.key, key)
-        if not found.any():
+        self.change(row[found], found, cells, old)
+
+    def change(self, row: NDArray[np.int64], found: NDArray[np.bool_], cells: Masks, old: Masks) -> None:
+        """The same for groups that were looked up: `found` says for which rows of `cells`, `row` which groups."""
+        if not len(row):
             return
-        up, down, old_0, old_1 = np.moveaxis(self.masks[row[found]], 1, 0)
+        up, down, old_0, old_1 = np.moveaxis(self.masks[row], 1, 0)
         held, before = cells[found], old[found]
         flips = (~held & (up | old_0 & before)) | (held & (down | old_1 & ~before))
         cells[found] = held ^ flips

@@ -13,9 +13,9 @@ it takes the conditions to repeat.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from hwsim.memory.effects import Content, Effects, Flips, in_use, look_up
 from hwsim.memory.image import Codewords, Masks, Written
 from hwsim.memory.mechanism import (
     KEEP,
+    Bits,
     Mechanism,
     RandomEvents,
     Situation,
@@ -60,23 +61,36 @@ class Layer:
     """The upsets of one mechanism in all intervals.
 
     Attributes:
-        effects: by codeword and version of an interval: key = row of the codeword * versions + version.
-        version: for each interval the number of its set of upsets.
-        versions: how many there are.
+        effects: by codeword, chain and interval: key = (row * chains + chain) * intervals + interval.
+        chain: for each interval the number of its chain. Within a chain upsets that recur stay as they are until the
+            next entry; others are of the interval of their entry alone.
+        chains: how many there are.
         recurs: whether the same cells fail in many intervals.
         keeps: whether the cells keep the upset, as opposed to a read that errs.
     """
 
     effects: Effects
-    version: Intervals
-    versions: int
+    chain: Intervals
+    chains: int
     recurs: bool
     keeps: bool
+
+    def apply(self, row: NDArray[np.int64], index: Intervals, cells: Masks, old: Masks) -> None:
+        """Changes the cells of some codewords, each in an interval of its own: see `Effects.apply`."""
+        intervals = len(self.chain)
+        key = (row * self.chains + self.chain[index]) * intervals + index
+        if self.recurs:
+            at = self.effects.key.searchsorted(key, "right") - 1
+            found = at >= 0
+            found[found] = self.effects.key[at[found]] // intervals == key[found] // intervals
+        else:
+            at, found = look_up(self.effects.key, key)
+        self.effects.change(at[found], found, cells, old)
 
 
 def scrub(
     image: Written, target: Flips, old: Content, mechanisms: Sequence[Mechanism], spans: Spans, ask: Ask
-) -> tuple[Flips, Flips]:
+) -> tuple[Flips, Flips, int]:
     """What the cells are meant to hold after the last of some scrubs, and what they held just before it.
 
     Args:
@@ -87,29 +101,26 @@ def scrub(
         spans: the intervals.
         ask: the situation of a mechanism at the end of the interval of that index.
 
-    Returns two sets of cells, both as differences from `image`.
+    Returns two sets of cells, both as differences from `image`, and how many upsets that took: memory and time follow
+    them, and several calls for a part of the intervals each give the same.
     """
-    found = [_collect(mechanism, spans, ask) for mechanism in mechanisms]
-    placed = [_place(image, collected) for collected in found]
-    touched = [codeword for codeword, *_ in placed]
+    found = [_collect(mechanism, image, spans, ask) for mechanism in mechanisms]
+    touched = [collected.upsets.codeword for collected in found]
     if spans.rewritten.any():
         touched.append(target.codeword)
     words = np.unique(np.concatenate([np.empty(0, np.int64), *touched]))
     count, intervals = len(words), len(spans)
 
     layers, visits, recurs = [], [np.empty(0, np.int64)], np.zeros(count, bool)
-    for mechanism, collected, (codeword, bit, becomes, version) in zip(mechanisms, found, placed, strict=True):
-        row = words.searchsorted(codeword)
-        key = row * collected.versions + version
-        effects = Effects.gather(key, bit, becomes, image.placement)
-        layers.append(
-            Layer(effects, collected.version, collected.versions, collected.recurs, mechanism.stage != "read")
-        )
+    for mechanism, collected in zip(mechanisms, found, strict=True):
+        upsets = collected.upsets
+        row = words.searchsorted(upsets.codeword)
+        key = (row * collected.chains + upsets.chain) * intervals + upsets.interval
+        effects = Effects.gather(key, upsets.bit, upsets.becomes, image.placement)
+        layers.append(Layer(effects, collected.chain, collected.chains, collected.recurs, mechanism.stage != "read"))
         if collected.recurs:
             recurs[row] = True
-            visits.append(_changes(effects, collected, spans))
-        else:
-            visits.append(effects.key)  # a version is an interval there
+        visits.append(row * intervals + upsets.interval)
     visits.append(np.flatnonzero(recurs) * intervals)
     if spans.rewritten.any():
         visits.append(words.searchsorted(target.codeword) * intervals + int(spans.rewritten.argmax()))
@@ -119,32 +130,54 @@ def scrub(
     after = Flips.of(words, run.target)
     before = Flips.of(words, np.where((run.held_at == intervals - 1)[:, None], run.held, run.target))
     elsewhere = target.without(words)
-    return after.merged(elsewhere), before.merged(elsewhere)
+    return after.merged(elsewhere), before.merged(elsewhere), sum(len(one.upsets.interval) for one in found)
 
 
-@dataclass(frozen=True)
-class _Collected:
-    """What a mechanism does in each interval: sets of upsets, one after the other, each with its version."""
+class _Placed(NamedTuple):
+    """Upsets of what is written, one row each; `chain` and `interval` as in `Layer`."""
 
-    upsets: Upsets  # cells come once in each version
-    of: Intervals  # the version of each upset
-    version: Intervals  # the version of each interval
-    versions: int
+    codeword: Codewords
+    bit: NDArray[np.int64]
+    becomes: Bits
+    chain: Intervals
+    interval: Intervals
+
+    @classmethod
+    def of(cls, image: Written, upsets: Upsets, chain: int, interval: Intervals | int) -> _Placed:
+        """Those of `upsets` that hit what is written."""
+        codeword, bit, keep = in_use(upsets.cell, upsets.becomes, image.placement, image.codewords)
+        of_all = np.broadcast_to(interval, len(keep))
+        return cls(codeword, bit, upsets.becomes[keep], np.full(len(codeword), chain), of_all[keep])
+
+    def of_words(self, words: Codewords) -> _Placed:
+        """Those of some codewords."""
+        mine = np.isin(self.codeword, words)
+        return _Placed(self.codeword[mine], self.bit[mine], self.becomes[mine], self.chain[mine], self.interval[mine])
+
+    @classmethod
+    def join(cls, parts: Sequence[_Placed]) -> _Placed:
+        """All of them."""
+        return cls(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+class _Collected(NamedTuple):
+    """What a mechanism does in all intervals: see `Layer`."""
+
+    upsets: _Placed
+    chain: Intervals
+    chains: int
     recurs: bool
 
 
-def _collect(mechanism: Mechanism, spans: Spans, ask: Ask) -> _Collected:
+def _collect(mechanism: Mechanism, image: Written, spans: Spans, ask: Ask) -> _Collected:
+    one_chain = np.zeros(len(spans), np.int64)
     if isinstance(mechanism, RandomEvents):
-        upsets, interval = _events(mechanism, spans, ask)
-        return _Collected(upsets, interval, np.arange(len(spans)), len(spans), recurs=False)
+        upsets, index = _events(mechanism, spans, ask)
+        return _Collected(_Placed.of(image, upsets, 0, index), one_chain, 1, False)
     if mechanism.afresh:
-        sets = [mechanism.upsets(ask(mechanism, index)) for index in range(len(spans))]
-        version = np.arange(len(spans))
-    else:
-        sets, version = _sets(mechanism, spans, ask)
-    of = np.repeat(np.arange(len(sets)), [len(one.cell) for one in sets])
-    joined = Upsets(*(np.concatenate(parts) for parts in zip(*sets, strict=True)))
-    return _Collected(joined, of, version, len(sets), recurs=not mechanism.afresh)
+        each = (_Placed.of(image, mechanism.upsets(ask(mechanism, at)), 0, at) for at in range(len(spans)))
+        return _Collected(_Placed.join(list(each)), one_chain, 1, False)
+    return _recurring(mechanism, image, spans, ask)
 
 
 def _events(mechanism: RandomEvents, spans: Spans, ask: Ask) -> tuple[Upsets, Intervals]:
@@ -175,63 +208,68 @@ def _events(mechanism: RandomEvents, spans: Spans, ask: Ask) -> tuple[Upsets, In
     return Upsets(np.concatenate(cells), np.concatenate(becomes)), np.concatenate(struck)
 
 
-def _sets(mechanism: Mechanism, spans: Spans, ask: Ask) -> tuple[list[Upsets], Intervals]:
-    """The distinct sets of upsets of a mechanism whose cells fail again, and the set of each interval.
+def _recurring(mechanism: Mechanism, image: Written, spans: Spans, ask: Ask) -> _Collected:
+    """The upsets of a mechanism whose cells fail again.
 
-    One that ages fails a growing set: where it is the same at two times it is the same in between.
+    One that does not age has a chain for each set of upsets, and its upsets once. One that ages has a chain for each
+    kind of conditions: its upsets at first, and at each change those of the codewords that it concerns.
     """
-    sets: list[Upsets] = []
-    known: dict[bytes, int] = {}
-    version = np.full(len(spans), -1, np.int64)
+    kind = np.unique(spans.kind, return_inverse=True)[1].reshape(-1)
+    chain, sets, parts = np.zeros(len(spans), np.int64), list[Upsets](), list[_Placed]()
 
-    def number(index: int) -> int:
-        """The version of an interval, asked for once."""
-        if version[index] < 0:
-            new = mechanism.upsets(ask(mechanism, index))
-            digest = hashlib.blake2b(new.cell.tobytes() + new.becomes.tobytes(), digest_size=16).digest()
-            version[index] = known.setdefault(digest, len(sets))
-            if version[index] == len(sets):
-                sets.append(new)
-        return int(version[index])
+    def upsets(index: int) -> Upsets:
+        return mechanism.upsets(ask(mechanism, index))
 
-    for kind in np.unique(spans.kind):
-        mine = np.flatnonzero(spans.kind == kind)
-        if not mechanism.ages:
-            version[mine] = number(int(mine[0]))
+    for mine in (np.flatnonzero(kind == one) for one in range(int(kind.max()) + 1)):
+        if mechanism.ages:
+            chain[mine] = kind[mine]
+            before = Upsets.none()
+            for index, after in _changes(upsets, mine):
+                parts.append(_changed(image, before, after, int(kind[index]), index))
+                before = after
             continue
-        parts = [(0, len(mine) - 1)]
-        while parts:
-            low, high = parts.pop()
-            if number(int(mine[low])) == number(int(mine[high])):
-                version[mine[low:high]] = version[mine[low]]
-            elif high - low > 1:
-                middle = (low + high) // 2
-                parts += [(low, middle), (middle, high)]
-    return sets, version
+        found = upsets(int(mine[0]))
+        known = next((number for number, one in enumerate(sets) if _same(one, found)), len(sets))
+        chain[mine] = known
+        if known == len(sets):
+            sets.append(found)
+            parts.append(_Placed.of(image, found, known, 0))
+    return _Collected(_Placed.join(parts), chain, int(chain.max()) + 1, True)
 
 
-def _place(image: Written, collected: _Collected) -> tuple[Codewords, Intervals, NDArray[np.uint8], Intervals]:
-    """Codeword, bit, effect and version of the upsets that hit what is written."""
-    upsets = collected.upsets
-    codeword, bit, keep = in_use(upsets.cell, upsets.becomes, image.placement, image.codewords)
-    return codeword, bit, upsets.becomes[keep], collected.of[keep]
+def _changes(upsets: Callable[[int], Upsets], mine: Intervals) -> Iterator[tuple[int, Upsets]]:
+    """The first of some intervals and those at which upsets change, in order, with the upsets.
 
-
-def _changes(effects: Effects, collected: _Collected, spans: Spans) -> NDArray[np.int64]:
-    """Codewords and intervals, as keys row * intervals + interval, where a codeword's upsets differ from those of the
-    interval one period before: the mechanism has aged.
+    A mechanism that ages fails a growing set: where it is the same at two times it is the same in between.
     """
-    version, period = collected.version, spans.period
-    changed = np.flatnonzero(version[1 + period :] != version[1 : len(version) - period]) + 1 + period
-    row, of = np.divmod(effects.key, collected.versions)
-    keys = [np.empty(0, np.int64)]
-    for index in changed.tolist():
-        before, after = of == version[index - period], of == version[index]
-        kept, at_before, at_after = np.intersect1d(row[before], row[after], return_indices=True)
-        other = (effects.masks[before][at_before] != effects.masks[after][at_after]).any(axis=(1, 2))
-        rows = np.concatenate([np.setxor1d(row[before], row[after]), kept[other]])
-        keys.append(rows * len(spans) + index)
-    return np.concatenate(keys)
+    first = upsets(int(mine[0]))
+    yield int(mine[0]), first
+    parts = [(0, first, len(mine) - 1, upsets(int(mine[-1])))]
+    while parts:
+        low, before, high, after = parts.pop()
+        if _same(before, after):
+            continue
+        if high - low == 1:
+            yield int(mine[high]), after
+            continue
+        middle = (low + high) // 2
+        between = upsets(int(mine[middle]))
+        parts += [(middle, between, high, after), (low, before, middle, between)]  # the earlier part comes next
+
+
+def _same(one: Upsets, other: Upsets) -> bool:
+    return np.array_equal(one.cell, other.cell) and np.array_equal(one.becomes, other.becomes)
+
+
+def _changed(image: Written, before: Upsets, after: Upsets, chain: int, index: int) -> _Placed:
+    """All upsets `after` of the codewords in which they differ from `before`; one that changes nothing if none is."""
+    cell = np.setxor1d(before.cell << 4 | before.becomes, after.cell << 4 | after.becomes, assume_unique=True) >> 4
+    words = np.unique(in_use(cell, np.zeros(len(cell), np.uint8), image.placement, image.codewords)[0])
+    placed = _Placed.of(image, after, chain, index)
+    gone = np.setdiff1d(words, placed.codeword)
+    kept = np.full(len(gone), KEEP, np.uint8)
+    nothing = _Placed(gone, np.zeros_like(gone), kept, np.full_like(gone, chain), np.full_like(gone, index))
+    return _Placed.join([placed.of_words(words), nothing])
 
 
 class _Run:
@@ -285,7 +323,7 @@ class _Run:
         for layer in self.layers:
             if not layer.keeps and held is cells:
                 cells = held.copy()
-            layer.effects.apply(row * layer.versions + layer.version[index], cells, old)
+            layer.apply(row, index, cells, old)
         decoded = placement.decode(cells)
         written = np.where(decoded.detected[:, None], cells, placement.encode(decoded.data)) ^ truth
         written[self.spans.rewritten[index]] = 0
