@@ -98,7 +98,10 @@ class Geometry:
             words: how many memory words there are to be, at least.
             word_bits: data bits of a memory word.
             check_bits: its check bits.
-            banks, interleave, block_rows, block_columns: see the attributes; `block_columns` is without check bits.
+            banks: see the attributes, as for the next three.
+            interleave: words interleaved in a row.
+            block_rows: rows of a block.
+            block_columns: columns of a block, without check bits.
             columns: cells in a row, if a block is not to be made wider for check bits.
         """
         cells = word_bits + check_bits
