@@ -106,7 +106,9 @@ def render(results: Results, figures: list[Drawn]) -> str:
     if accuracy:
         tables.append(("counts.csv", columns.count_columns()))
     if study == "lifetime":
-        tables += [("mechanisms.csv", columns.MECHANISMS), ("constants.csv", columns.CONSTANTS)]
+        tables.append(("mechanisms.csv", columns.MECHANISMS))
+    if study == "lifetime" or results.facts.get("constants"):
+        tables.append(("constants.csv", columns.CONSTANTS))
     found = results.environment
     return environment.get_template("report.html.j2").render(
         scenario=results.scenario,
@@ -123,6 +125,7 @@ def render(results: Results, figures: list[Drawn]) -> str:
         done=DONE,
         codes=code_costs(results) if study == "lifetime" else [],
         constants=results.facts.get("constants", []),
+        plans=results.facts.get("plans", []),
         draw="device" if study == "lifetime" else "fault map",
         toml=to_toml(results.scenario),
         versions=[

@@ -84,9 +84,13 @@ def _without_needless_copies(examiner: Examiner, choice: Sequence[Partition]) ->
 
 
 def _reason(problem: Problem, system: System, clash: Clash) -> Reason:
-    """What a contradiction is about: a range, or the last operation that asks for a scale."""
-    if clash.unknowns:
-        return Reason("range", system.unknowns[max(clash.unknowns)].subject)
+    """What a contradiction is about: a tensor's range, or the last operation that asks for a scale.
+
+    That a constant may be chosen only within limits is no reason to rescale: what asks for another scale is.
+    """
+    ranges = [unknown for unknown in clash.unknowns if not system.unknowns[unknown].constant]
+    if ranges:
+        return Reason("range", system.unknowns[max(ranges)].subject)
     nodes = sorted({system.nodes[label] for label in clash.labels if isinstance(label, int)})
     forcing = [n for n in nodes if problem.nodes[n].effect in _FORCING] or nodes
     node = problem.nodes[forcing[-1]]
@@ -115,10 +119,19 @@ def _copies(
             kind=kind,
             elements=star.elements,
             cost=star.elements * problem.prices[kind],
-            reason=next((reasons[end] for end in ends if end in reasons), Reason("range", star.tensor)),
+            reason=next((reasons[end] for end in ends if end in reasons), _usual_reason(problem, star, ends)),
             multiplier=star.multiplier,
         )
         held.append(potential)
+
+
+def _usual_reason(problem: Problem, star: Star, ends: Sequence[int]) -> Reason:
+    """Why a copy is there whose lack contradicts nothing that is found one by one: a reader that must have scale one,
+    or else ranges.
+    """
+    readers = {star.readers[star.ends.index(end) - 1] for end in ends}
+    needing = (node for node in problem.nodes if node.name in readers and node.effect in ("pin", "output"))
+    return next((Reason(node.effect, node.name) for node in needing), Reason("range", star.tensor))
 
 
 def _cheaper_shift(problem: Problem) -> bool:

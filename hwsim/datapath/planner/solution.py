@@ -18,7 +18,7 @@ class Reason:
 
     Attributes:
         effect: "join", "product", "quotient", "pin", "output", or another effect of the node, or "range".
-        name: the node; of a range, the tensor (or the layer whose constant is limited).
+        name: the node; of a range, the tensor.
     """
 
     effect: str

@@ -106,6 +106,14 @@ def test_freedom_removes_an_alignment_and_says_what_was_chosen():
     assert shifted.constants["P"].scale == 16
 
 
+def test_a_chosen_constant_that_makes_a_division_a_shift_is_not_what_forces_it():
+    nodes = chain((Freedom(2.0, 3.0, 2.9), 5.0, Freedom(1.0, 7.0, 7.0)))
+    solution = plan(problem(*nodes, prices={"shift": 0.5, "reciprocal": 3.0, "division": 20.0}))
+    (copy,) = solution.copies
+    assert (copy.kind, copy.cost) == ("shift", 2.0)
+    assert str(copy.reason) == "output logits"
+
+
 def test_a_pin_cuts_the_chain():
     nodes = (
         Node("images", "source", (), Tensor("x", 10)),
