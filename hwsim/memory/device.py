@@ -25,11 +25,11 @@ from hwsim.errors import HwsimError
 from hwsim.memory.clocks import Moment, Times, period_of
 from hwsim.memory.constants import Technology, technology
 from hwsim.memory.ecc import Code, Outcome, get_code, outcome, round_words
-from hwsim.memory.effects import Content, Effects, Flips, count_ones, in_use
+from hwsim.memory.effects import Content, Effects, Flips, WriteBacks, count_ones, in_use
 from hwsim.memory.faults import Faults
 from hwsim.memory.geometry import Geometry
 from hwsim.memory.image import Blank, Codewords, Fill, Masks, Placement, Written
-from hwsim.memory.mechanism import STAGES, Mechanism, Situation, check_mechanism, situation_for
+from hwsim.memory.mechanism import STAGES, Mechanism, RandomEvents, Situation, check_mechanism, situation_for
 from hwsim.memory.mechanisms import mechanisms_of
 from hwsim.memory.memory import Layout, Memory
 from hwsim.memory.mission import Condition, Exposure, Mission, Phase, to_ticks
@@ -132,6 +132,7 @@ class Device:
         self._image: Written
         self._old: Content  # what the cells held before the interval
         self._target: Flips  # where they are meant to hold something else than the image, as a scrub wrote it
+        self._written = -1  # the interval that the last write began; scrubs and rewrites begin the others
         self._since_write, self._at_write = Exposure(), self.now
         self._reads: float = 0
         self._accesses = 0
@@ -156,6 +157,7 @@ class Device:
         self._old, self._image, self._layout = old, image, memory.layout
         self._target = Flips.none(placement)
         self._begin_interval()
+        self._written = self.interval
 
     def _held(self) -> Flips:
         """Where the cells hold something else than the image."""
@@ -294,7 +296,8 @@ class Device:
 
     def _pass(self, times: Times) -> int:
         """Goes through intervals, each to the scrub or rewrite that ends it; returns how many upsets there were."""
-        spans = Spans(self.interval, times.kind, period_of(times.kind[1:]), times.rewritten)
+        written = self.interval == self._written
+        spans = Spans(self.interval, times.kind, period_of(times.kind[1:]), times.rewritten, written)
 
         def ask(mechanism: Mechanism, index: int) -> Situation:
             return self._situation(mechanism, times.moment(index), access=0)
@@ -358,20 +361,32 @@ class Device:
     def _evaluate(self, access: int) -> _Cells:
         """What the cells of all codewords hold that are not simply as they were written."""
         image, now = self._image, self._moment()
-        layers = []
+        written_back = self.interval != self._written
+        layers = list[tuple[Mechanism, Situation, Effects | None]]()  # None where a write back may have failed
         for mechanism in self.mechanisms:
-            upsets = mechanism.upsets(self._situation(mechanism, now, access))
+            situation = self._situation(mechanism, now, access)
+            if written_back and isinstance(mechanism, RandomEvents) and mechanism.keeps_old:
+                layers.append((mechanism, situation, None))
+                continue
+            upsets = mechanism.upsets(situation)
             codeword, bit, keep = in_use(upsets.cell, upsets.becomes, image.placement, image.codewords)
-            layers.append((mechanism, Effects.gather(codeword, bit, upsets.becomes[keep], image.placement)))
-        words = np.unique(np.concatenate([self._target.codeword, *(effects.key for _, effects in layers)]))
+            effects = Effects.gather(codeword, bit, upsets.becomes[keep], image.placement)
+            layers.append((mechanism, situation, effects))
+        wrong = [self._target.codeword, *([self._old.flips.codeword] if written_back else [])]
+        words = np.unique(np.concatenate([*wrong, *(found.key for *_, found in layers if found)]))
         truth = image.cells(words)
         cells = truth ^ self._target.at(words)
         held, old, changed = cells, self._old.cells(words), {}
-        for mechanism, effects in layers:
+        for mechanism, situation, found in layers:
             if mechanism.stage == "read" and held is cells:
                 cells = held.copy()
             before = cells.copy()
-            effects.apply(words, cells, old)
+            if found is not None:
+                found.apply(words, cells, old)
+            elif isinstance(mechanism, RandomEvents):
+                rates = np.broadcast_to(mechanism.rates(situation), (len(words), 2))
+                interval = np.full(len(words), self.interval)
+                WriteBacks(mechanism, situation.key, image.placement).change(words, interval, rates, cells, old)
             changed[mechanism.name] = count_ones(before ^ cells)
         return _Cells(words, truth, held, cells, changed)
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.memory.image import Codewords, Image, Masks, Placement
-from hwsim.memory.mechanism import Bits, Cells
+from hwsim.memory.image import Codewords, Image, Masks, Placement, ones
+from hwsim.memory.mechanism import Bits, Cells, RandomEvents
+from hwsim.memory.random import Key
 
 _UP, _DOWN, _OLD_FOR_0, _OLD_FOR_1 = range(4)
 
@@ -108,8 +109,8 @@ class Effects:
             # A codeword has 64 cells in a half at most, and a cell comes once: sums of powers of two are unions.
             for effect, which in enumerate((becomes & 1, ~(becomes >> 1) & 1, becomes >> 2 & 1, becomes >> 3 & 1)):
                 if which.any():
-                    ones = np.where(mine, which, 0).astype(np.uint64) << shift
-                    masks[:, effect, half] = np.bitwise_or.reduceat(ones, first)
+                    of_cells = np.where(mine, which, 0).astype(np.uint64) << shift
+                    masks[:, effect, half] = np.bitwise_or.reduceat(of_cells, first)
         return cls(key[first], masks)
 
     def apply(self, key: NDArray[np.int64], cells: Masks, old: Masks) -> None:
@@ -131,6 +132,46 @@ class Effects:
         held, before = cells[found], old[found]
         flips = (~held & (up | old_0 & before)) | (held & (down | old_1 & ~before))
         cells[found] = held ^ flips
+
+
+@dataclass(frozen=True)
+class WriteBacks:
+    """Failed writes of words that were there before: a scrub or a rewrite changes only the cells that were wrong.
+
+    Attributes:
+        mechanism: whose cells keep their old value.
+        key: of its draws.
+        placement: of the codewords.
+    """
+
+    mechanism: RandomEvents
+    key: Key
+    placement: Placement
+
+    def change(
+        self,
+        codeword: Codewords,
+        interval: NDArray[np.int64],
+        rates: NDArray[np.float64],
+        cells: Masks,
+        old: Masks,
+    ) -> None:
+        """Changes `cells`, in place.
+
+        Args:
+            codeword: that of each row of `cells`.
+            interval: for each row the interval that the write began.
+            rates: for each row the probabilities that a change from 0 to 1 fails, and one from 1 to 0.
+            cells: what the cells hold.
+            old: what they held before they were written.
+        """
+        row, half, bit = ones(cells ^ old)
+        rises = (cells[row, half] >> bit.astype(np.uint64) & np.uint64(1)).astype(bool)
+        cell = self.placement.cell(codeword[row], bit + half * self.placement.code.data_bits)
+        rate = np.where(rises, rates[row, 0], rates[row, 1])
+        fails = self.mechanism.fails_to_change(self.key, cell, interval[row], rate)
+        flips = np.uint64(1) << bit[fails].astype(np.uint64)
+        np.bitwise_xor.at(cells, (row[fails], half[fails]), flips)
 
 
 def count_ones(masks: Masks) -> int:

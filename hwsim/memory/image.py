@@ -70,9 +70,7 @@ class Placement:
 
     def set_cells(self, codeword: Codewords, masks: Masks) -> NDArray[np.int64]:
         """Sorted addresses of the cells that are 1 in `masks`."""
-        ones = np.unpackbits(masks.astype("<u8").view(np.uint8), axis=1, bitorder="little")
-        row, bit = np.nonzero(ones)
-        half, bit = np.divmod(bit, 64)
+        row, half, bit = ones(masks)
         return np.sort(self.cell(codeword[row], bit + half * self.code.data_bits))
 
     def bits(self, image: Image, cell: npt.ArrayLike) -> NDArray[np.uint8]:
@@ -92,6 +90,12 @@ class Placement:
     def decode(self, masks: Masks) -> Decoded:
         """What the decoder makes of cells."""
         return self.code.decode(masks[:, 0], masks[:, 1] if self.halves == 2 else np.zeros(len(masks), np.uint64))
+
+
+def ones(masks: Masks) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Where masks are 1: row, half, and bit of that half."""
+    row, bit = np.nonzero(np.unpackbits(masks.astype("<u8").view(np.uint8), axis=1, bitorder="little"))
+    return (row, *np.divmod(bit, 64))
 
 
 class Image(Protocol):

@@ -240,7 +240,9 @@ class RandomEvents(Mechanism):
 
     Attributes:
         keeps_old: whether a cell that is struck keeps its old value, as in a failed write, and does not flip;
-            `rates` are then the probabilities that a change from 0 to 1 fails and that one from 1 to 0 does.
+            `rates` are then the probabilities that a change from 0 to 1 fails and that one from 1 to 0 does. What
+            writes the same words again, a scrub or a rewrite, changes few cells, and only those are drawn: see
+            `fails_to_change`.
     """
 
     afresh: ClassVar[bool] = True
@@ -260,6 +262,19 @@ class RandomEvents(Mechanism):
         becomes = self.becomes(threshold[mine], rates.zero_to_one, rates.one_to_zero)
         fails = becomes != KEEP
         return Upsets(cell[mine][fails], becomes[fails])
+
+    def fails_to_change(
+        self, key: Key, cell: Cells, interval: npt.ArrayLike, rate: Numbers | float
+    ) -> NDArray[np.bool_]:
+        """Whether single cells keep their old value where a scrub or a rewrite begins their interval.
+
+        Args:
+            key: `Situation.key`.
+            cell: cells whose value is to change.
+            interval: for each, or for all, the interval.
+            rate: with which probability.
+        """
+        return uniform(key.child("written back"), cell, interval) <= rate
 
     def strikes(self, situation: Situation, block: Block, rate: float) -> tuple[Cells, NDArray[np.int64], Numbers]:
         """All that strikes in a block of intervals: (cell, interval, threshold), in order of both; threshold <= rate.
@@ -302,14 +317,19 @@ def interval_block(interval: int) -> Block:
 _LONGEST_BLOCK = 4096
 
 
-def uniform(key: Key, index: npt.ArrayLike) -> Numbers:
+def uniform(key: Key, index: npt.ArrayLike, second: npt.ArrayLike = 0) -> Numbers:
     """A number, uniform in (0, 1), for each of the non-negative integers `index`: a hash of it and the key.
 
     Two rounds of the SplitMix64 finaliser (Steele, Lea, Flood, OOPSLA 2014), each with half of the key.
+
+    Args:
+        key: what the numbers are for.
+        index: the integers.
+        second: a second one for each of them, or for all.
     """
     mixed = np.asarray(index).astype(np.uint64)
-    for half in (key.entropy >> 64, key.entropy & _WORD):
-        mixed = _mix(mixed * np.uint64(0x9E3779B97F4A7C15) + np.uint64(half))
+    for half, other in ((key.entropy >> 64, 0), (key.entropy & _WORD, second)):
+        mixed = _mix((mixed + np.asarray(other).astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(half))
     return (np.right_shift(mixed, np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
 
 

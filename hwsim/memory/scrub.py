@@ -6,9 +6,9 @@ without a sign of it is written back wrong. Without a code a scrub therefore loc
 original words instead.
 
 Between two upsets of a codeword nothing happens to it, so that only the intervals with upsets are gone through, for
-all codewords side by side. What a scrub writes back decodes to itself: a codeword without cells that fail again and
-again is settled after one interval. One with such cells is followed until it stays the same for as many intervals as
-it takes the conditions to repeat.
+all codewords side by side, and after each the one in which what was written back may have failed. What a scrub writes
+back decodes to itself: a codeword without cells that fail again and again is settled after one interval. One with
+such cells is followed until it stays the same for as many intervals as it takes the conditions to repeat.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.memory.effects import Content, Effects, Flips, in_use, look_up
+from hwsim.memory.effects import Content, Effects, Flips, WriteBacks, in_use, look_up
 from hwsim.memory.image import Codewords, Masks, Written
 from hwsim.memory.mechanism import (
     KEEP,
@@ -45,12 +45,14 @@ class Spans:
         kind: for each a number that is the same for intervals under the same conditions.
         period: after how many intervals the kinds repeat, from the second interval on.
         rewritten: for each whether a rewrite ends it; if not, a scrub does.
+        written: whether a write of other words began the first one, and not a scrub or a rewrite as the others.
     """
 
     first: int
     kind: Intervals
     period: int
     rewritten: NDArray[np.bool_]
+    written: bool
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -75,7 +77,7 @@ class Layer:
     recurs: bool
     keeps: bool
 
-    def apply(self, row: NDArray[np.int64], index: Intervals, cells: Masks, old: Masks) -> None:
+    def apply(self, row: NDArray[np.int64], word: Codewords, index: Intervals, cells: Masks, old: Masks) -> None:
         """Changes the cells of some codewords, each in an interval of its own: see `Effects.apply`."""
         intervals = len(self.chain)
         key = (row * self.chains + self.chain[index]) * intervals + index
@@ -86,6 +88,30 @@ class Layer:
         else:
             at, found = look_up(self.effects.key, key)
         self.effects.change(at[found], found, cells, old)
+
+
+@dataclass(frozen=True)
+class WriteBackLayer:
+    """The failed writes of one mechanism in all intervals, where scrubs and rewrites begin them.
+
+    Attributes:
+        write_backs: what fails.
+        spans: the intervals.
+        rates: for each interval the probabilities that a change from 0 to 1 fails, and one from 1 to 0.
+        keeps: whether the cells keep what happens to them.
+    """
+
+    write_backs: WriteBacks
+    spans: Spans
+    rates: NDArray[np.float64]
+    keeps: bool
+
+    def apply(self, row: NDArray[np.int64], word: Codewords, index: Intervals, cells: Masks, old: Masks) -> None:
+        """Changes the cells of some codewords, each in an interval of its own."""
+        mine = np.flatnonzero(index > 0) if self.spans.written else np.arange(len(index))
+        changed = cells[mine]
+        self.write_backs.change(word[mine], self.spans.first + index[mine], self.rates[index[mine]], changed, old[mine])
+        cells[mine] = changed
 
 
 def scrub(
@@ -108,16 +134,22 @@ def scrub(
     touched = [collected.upsets.codeword for collected in found]
     if spans.rewritten.any():
         touched.append(target.codeword)
+    if not spans.written:
+        touched += [target.codeword, old.flips.codeword]  # what the last scrub wrote back may have failed
     words = np.unique(np.concatenate([np.empty(0, np.int64), *touched]))
     count, intervals = len(words), len(spans)
 
-    layers, visits, recurs = [], [np.empty(0, np.int64)], np.zeros(count, bool)
+    layers, visits, recurs = list[Layer | WriteBackLayer](), [np.empty(0, np.int64)], np.zeros(count, bool)
     for mechanism, collected in zip(mechanisms, found, strict=True):
         upsets = collected.upsets
         row = words.searchsorted(upsets.codeword)
         key = (row * collected.chains + upsets.chain) * intervals + upsets.interval
         effects = Effects.gather(key, upsets.bit, upsets.becomes, image.placement)
-        layers.append(Layer(effects, collected.chain, collected.chains, collected.recurs, mechanism.stage != "read"))
+        keeps = mechanism.stage != "read"
+        layers.append(Layer(effects, collected.chain, collected.chains, collected.recurs, keeps))
+        if isinstance(mechanism, RandomEvents) and mechanism.keeps_old:
+            write_backs = WriteBacks(mechanism, ask(mechanism, 0).key, image.placement)
+            layers.append(WriteBackLayer(write_backs, spans, _rates(mechanism, spans, ask), keeps))
         if collected.recurs:
             recurs[row] = True
         visits.append(row * intervals + upsets.interval)
@@ -125,6 +157,9 @@ def scrub(
     if spans.rewritten.any():
         visits.append(words.searchsorted(target.codeword) * intervals + int(spans.rewritten.argmax()))
 
+    if not spans.written:
+        differs = (target.at(words) != old.flips.at(words)).any(axis=1)
+        visits.append(np.flatnonzero(differs) * intervals)
     run = _Run(image, words, target.at(words), old, layers, spans, np.unique(np.concatenate(visits)), recurs)
     run.go()
     after = Flips.of(words, run.target)
@@ -171,6 +206,9 @@ class _Collected(NamedTuple):
 
 def _collect(mechanism: Mechanism, image: Written, spans: Spans, ask: Ask) -> _Collected:
     one_chain = np.zeros(len(spans), np.int64)
+    if isinstance(mechanism, RandomEvents) and mechanism.keeps_old:
+        upsets = mechanism.upsets(ask(mechanism, 0)) if spans.written else Upsets.none()
+        return _Collected(_Placed.of(image, upsets, 0, 0), one_chain, 1, False)
     if isinstance(mechanism, RandomEvents):
         upsets, index = _events(mechanism, spans, ask)
         return _Collected(_Placed.of(image, upsets, 0, index), one_chain, 1, False)
@@ -180,15 +218,18 @@ def _collect(mechanism: Mechanism, image: Written, spans: Spans, ask: Ask) -> _C
     return _recurring(mechanism, image, spans, ask)
 
 
+def _rates(mechanism: RandomEvents, spans: Spans, ask: Ask) -> NDArray[np.float64]:
+    """(interval, direction): the rates of all intervals."""
+    if mechanism.ages:
+        return np.array([mechanism.rates(ask(mechanism, index)) for index in range(len(spans))], np.float64)
+    _, first, inverse = np.unique(spans.kind, return_index=True, return_inverse=True)
+    each = np.array([mechanism.rates(ask(mechanism, index)) for index in first.tolist()], np.float64)
+    return each[inverse]
+
+
 def _events(mechanism: RandomEvents, spans: Spans, ask: Ask) -> tuple[Upsets, Intervals]:
     """The events of all intervals, and the interval of each, block by block."""
-    intervals = np.arange(len(spans))
-    if mechanism.ages:
-        rates = np.array([mechanism.rates(ask(mechanism, index)) for index in intervals.tolist()], np.float64)
-    else:
-        _, first, inverse = np.unique(spans.kind, return_index=True, return_inverse=True)
-        each = np.array([mechanism.rates(ask(mechanism, index)) for index in first.tolist()], np.float64)
-        rates = each[inverse]
+    rates = _rates(mechanism, spans, ask)
     cells, becomes, struck = [np.empty(0, np.int64)], [np.empty(0, np.uint8)], [np.empty(0, np.int64)]
     start, end = spans.first, spans.first + len(spans)
     while start < end:
@@ -275,8 +316,8 @@ def _changed(image: Written, before: Upsets, after: Upsets, chain: int, index: i
 class _Run:
     """All touched codewords, each at the interval that comes next for it.
 
-    `visits` are keys row * intervals + interval of the intervals that a codeword must not pass over, at least one for
-    each; `recurs` says which codewords have cells that fail again and again.
+    `visits` are keys row * intervals + interval of the intervals that a codeword must not pass over; `recurs` says
+    which codewords have cells that fail again and again.
     """
 
     def __init__(
@@ -285,18 +326,20 @@ class _Run:
         words: Codewords,
         target: Masks,
         old: Content,
-        layers: list[Layer],
+        layers: list[Layer | WriteBackLayer],
         spans: Spans,
         visits: NDArray[np.int64],
         recurs: NDArray[np.bool_],
     ) -> None:
         self.image, self.layers, self.spans, self.visits, self.recurs = image, layers, spans, visits, recurs
+        self.words = words
         self.truth = image.cells(words)
         self.first_old = old.cells(words)
         self.target = target  # what the cells are meant to hold, as a difference from the truth
         self.held = target.copy()  # what they held at the end of the interval `held_at`
         self.held_at = np.full(len(words), -1, np.int64)
         self.quiet = np.zeros(len(words), np.int64)  # intervals in which nothing changed
+        self.fails = any(isinstance(layer, WriteBackLayer) and layer.rates.any() for layer in layers)
         rewrites = np.flatnonzero(spans.rewritten)
         after = np.append(rewrites, len(spans))
         self.next_rewrite = after[rewrites.searchsorted(np.arange(len(spans) + 1))]
@@ -305,11 +348,13 @@ class _Run:
         """Goes through all intervals."""
         row = np.arange(len(self.truth))
         index = self._next_visit(row, np.full(len(row), -1, np.int64))
-        while len(row):
-            self._step(row, index)
-            index = self._next(row, index)
+        while True:
             going = index < len(self.spans)
             row, index = row[going], index[going]
+            if not len(row):
+                return
+            self._step(row, index)
+            index = self._next(row, index)
 
     def _step(self, row: NDArray[np.int64], index: Intervals) -> None:
         """One interval of each codeword, and the scrub or rewrite that ends it."""
@@ -323,7 +368,7 @@ class _Run:
         for layer in self.layers:
             if not layer.keeps and held is cells:
                 cells = held.copy()
-            layer.apply(row, index, cells, old)
+            layer.apply(row, self.words[row], index, cells, old)
         decoded = placement.decode(cells)
         written = np.where(decoded.detected[:, None], cells, placement.encode(decoded.data)) ^ truth
         written[self.spans.rewritten[index]] = 0
@@ -337,6 +382,10 @@ class _Run:
         dirty = self.target[row].any(axis=1)
         visit = np.where(dirty, np.minimum(visit, self.next_rewrite[index + 1]), visit)
         self.quiet[row[self._is_visit(row, index)]] = 0
+        if self.fails:  # no two writes that change a cell need end the same way
+            changed = (self.held[row] != self.target[row]).any(axis=1)
+            visit = np.where(changed, index + 1, visit)
+            self.quiet[row[changed]] = 0
         # After two periods without change, two more give the same again: the cells' old values included, since a
         # period maps each of them to a fixed value, to itself, or to its complement.
         cycle = 2 * self.spans.period

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hwsim.memory import Memory
 from hwsim.memory.ecc import Code, pack
 from hwsim.memory.geometry import Geometry
-from hwsim.memory.mechanism import STAGES, Mechanism, Situation
+from hwsim.memory.mechanism import OLD_FOR_0, OLD_FOR_1, STAGES, Mechanism, RandomEvents, Situation
 from hwsim.memory.mission import Condition, Exposure
 from hwsim.memory.random import Key
 
@@ -40,6 +40,7 @@ class DenseDevice:
         self.cell = self.geometry.cell(word, in_word)
         self.in_use = self.geometry.cells_for(words)
         self._write(self.image)
+        self.written = self.interval
 
     def advance(self, seconds: float, condition: Condition) -> None:
         passed = Exposure({condition: seconds})
@@ -73,8 +74,12 @@ class DenseDevice:
         for mechanism in self.mechanisms:
             if mechanism.stage == "read" and self.held is None:
                 self.held = bits.copy().reshape(self.target.shape)
-            upsets = mechanism.upsets(self._situation(mechanism, access))
-            effect = dict(zip(upsets.cell.tolist(), upsets.becomes.tolist(), strict=True))
+            situation = self._situation(mechanism, access)
+            if isinstance(mechanism, RandomEvents) and mechanism.keeps_old and self.interval != self.written:
+                effect = self._failed_write_backs(mechanism, situation)
+            else:
+                upsets = mechanism.upsets(situation)
+                effect = dict(zip(upsets.cell.tolist(), upsets.becomes.tolist(), strict=True))
             for index, cell in enumerate(self.cell.tolist()):
                 if cell in effect:
                     becomes, bit = effect[cell], int(bits[index])
@@ -82,6 +87,15 @@ class DenseDevice:
         if self.held is None:
             self.held = bits.reshape(self.target.shape)
         return bits.reshape(self.target.shape)
+
+    def _failed_write_backs(self, mechanism: RandomEvents, situation: Situation) -> dict[int, int]:
+        """All cells that would keep their old value in an interval that a scrub or a rewrite began."""
+        effect = dict.fromkeys(self.cell.tolist(), 0b10)
+        for rate, becomes in zip(mechanism.rates(situation), (OLD_FOR_1, OLD_FOR_0), strict=True):
+            fails = mechanism.fails_to_change(situation.key, self.cell, self.interval, rate)
+            for cell in self.cell[fails].tolist():
+                effect[cell] |= becomes
+        return effect
 
     def _write(self, target: NDArray[np.uint8]) -> None:
         self.old = np.zeros_like(target) if self.held is None else self.held
