@@ -254,11 +254,16 @@ def _nodes(
         elif isinstance(op, Call):
             rule = rule_of(op)
             inputs = tuple(name for name in op.inputs if name not in sizes)
-            if (rule is not None and rule.effect == "size") or not inputs:
+            if rule is not None and rule.effect == "size":
                 sizes.add(op.name)
                 continue
             result = tensor(op.name, several=_returns_several(op))
-            if rule is None or rule.effect == "size":
+            if not inputs and rule is not None and rule.effect == "absorb":
+                # A constant for each image, such as a class token: of the images only their number matters.
+                yield planner.Node(op.name, "absorb", (network.input.name,), result)
+            elif not inputs:
+                yield planner.Node(op.name, "source", (), result)
+            elif rule is None or rule.effect == "size":
                 yield planner.Node(op.name, "pin", tuple(dict.fromkeys(inputs)), result)
             elif rule.effect == "carry":
                 carried = op.args[rule.carried]

@@ -181,7 +181,12 @@ class _Found:
 
 
 def _finished(found: _Found, input_shape: tuple[int, int, int] | None, preprocess: Preprocess | None) -> LoadedNetwork:
-    card, module = found.card, found.module.eval().requires_grad_(False)
+    from torch.nn.parameter import is_lazy
+
+    card, module = found.card, found.module.eval()
+    if any(map(is_lazy, (*module.parameters(), *module.buffers()))):
+        raise HwsimError(f"Network {found.name!r} has lazy layers: run it on an image before it is returned.")
+    module.requires_grad_(False)
     shape = input_shape or (card.input_shape if card else getattr(module, "input_shape", None))
     if shape is None:
         raise HwsimError(

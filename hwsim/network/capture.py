@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
 from typing import Any
 
 import torch
@@ -22,6 +25,7 @@ from hwsim.network.graph import (
     Operation,
     Parameter,
     Ref,
+    Size,
     leaves,
     substitute,
 )
@@ -72,12 +76,24 @@ def capture(module: Any, example: Tensor) -> Network:
     module = module.eval()
     example = example[:1].expand(2, *example.shape[1:]).contiguous()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), _silent():
             dynamic = ({0: torch.export.Dim("batch", min=1)},)
             program = torch.export.export(module, (example,), dynamic_shapes=dynamic)
     except Exception as error:  # torch.export raises many unrelated types, all meaning "cannot be followed"
         raise HwsimError(f"{name} cannot be captured by torch.export: {_reason(error)}") from error
     return _Lowering(program, tuple(example.shape[1:])).network(name)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Without the graphs that torch logs and prints when it cannot follow a module: the error says why."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with redirect_stderr(StringIO()):
+            yield
+    finally:
+        logging.disable(before)
 
 
 _REASONS = {  # what torch.export says -> what it means, and what would be right
@@ -129,15 +145,17 @@ class _Lowering:
     def network(self, module_name: str) -> Network:
         graph = _without_regions(self.program.graph_module)
         images = self._bind_inputs(module_name, [node.name for node in graph.nodes if node.op == "placeholder"])
-        output: Any = None
         for node in graph.nodes:
             if node.op == "call_function":
                 self._lower(node)
-            elif node.op == "output":
-                output = self._values(node.args[0])
-        results = list(leaves(output))
-        if len(results) != 1 or not isinstance(results[0], Ref):
-            raise HwsimError(f"{module_name} returns {len(results)} tensors: a classifier returns one, the logits.")
+        output = list(leaves(graph.output_node().args[0]))
+        results = list(leaves(self._values(output)))
+        if len(results) != 1 or results[0] is None:
+            number = sum(result is not None for result in results)
+            raise HwsimError(f"{module_name} returns {number} tensors: a classifier returns one, the logits.")
+        if not isinstance(results[0], Ref):
+            raise HwsimError(f"{module_name} returns a constant: a classifier returns logits, which depend on images.")
+        _check_logits(module_name, output[0].meta["val"])
         return _drop_unread(
             Network(
                 tuple(self.operations),
@@ -165,12 +183,19 @@ class _Lowering:
         return images[0]
 
     def _values(self, tree: Any) -> Any:
-        return substitute(tree, lambda leaf: self.alias[leaf.name] if isinstance(leaf, torch.fx.Node) else leaf)
+        def value_of(leaf: Any) -> Any:
+            if not isinstance(leaf, torch.fx.Node):
+                return leaf
+            number = self.constants.get(leaf.name)
+            return number if isinstance(number, int | float) else self.alias[leaf.name]
+
+        return substitute(tree, value_of)
 
     def _lower(self, node: torch.fx.Node) -> None:
-        _check(node)
+        _check_draws(node)
         if self._evaluated(node):
             return
+        _check(node)
         target = _functional(node.target)
         args = self._values(tuple(node.args))
         if target in _IDENTITY or _changes_nothing(node, target, args):
@@ -227,8 +252,9 @@ class _Lowering:
 
     def _emit(self, node: torch.fx.Node, op: Operation) -> None:
         self.operations.append(op)
-        self.elements[op.name] = _elements(node.meta.get("val"))
-        self.alias[node.name] = Ref(op.name)
+        value = node.meta.get("val")
+        self.elements[op.name] = _elements(value)
+        self.alias[node.name] = (Size if isinstance(value, torch.SymInt | torch.SymFloat) else Ref)(op.name)
         if isinstance(op, Call) and _is_view(op.target) and op.inputs:
             self.views[op.name] = self.views.get(op.inputs[0], op.inputs[0])
 
@@ -258,6 +284,9 @@ class _Lowering:
         images, weight, *rest = args
         bias, options = (rest[0], tuple(rest[1:])) if rest else (None, ())
         axis, layer = _LINEAR[target], _module_path(node)
+        kind = self.parameters[weight.name].dtype
+        if not kind.is_floating_point:
+            raise HwsimError(f"{target} in {layer or 'the network'} has weights of {kind}: they must be real numbers.")
         self._emit(node, Linear(node.name, layer, target, images, weight.name, options, axis))
         if bias is not None:
             self.biases.add(bias.name)
@@ -329,8 +358,6 @@ def _check(node: torch.fx.Node) -> None:
         raise HwsimError(
             f"{target} in {where} lets the images decide what is done: a datapath has one fixed sequence of operations."
         )
-    elif target in _DROPOUTS and _flag(node, 1) and _flag(node, 2):
-        raise HwsimError(f"{target} in {where} drops at random in evaluation too: let it depend on module.training.")
     elif target == ATEN.batch_norm.default and _flag(node, 5):
         raise HwsimError(
             f"{target} in {where} normalises by the statistics of the batch in evaluation too: let it use running ones."
@@ -342,8 +369,35 @@ def _check(node: torch.fx.Node) -> None:
         )
 
 
-def _flag(node: torch.fx.Node, position: int) -> bool:
-    return len(node.args) > position and bool(node.args[position])
+def _check_logits(module_name: str, value: Any) -> None:
+    if not isinstance(value, Tensor) or not value.is_floating_point():
+        kind = value.dtype if isinstance(value, Tensor) else "a size"
+        raise HwsimError(f"{module_name} returns {kind}: a classifier returns logits, which are real numbers.")
+    if value.dim() == 0 or isinstance(value.shape[0], int) or _for_one_image(value.shape[0]) != 1:
+        raise HwsimError(
+            f"{module_name} mixes the images in what it returns: a classifier returns a row of logits for each image."
+        )
+
+
+def _check_draws(node: torch.fx.Node) -> None:
+    """Raise what draws random numbers: recurrent layers may, in training only, and so may dropout."""
+    target: Any = node.target
+    schema = getattr(target, "_schema", None)
+    if schema is None:
+        return
+    if target in _DROPOUTS:
+        draws = _flag(node, 1) and _flag(node, 2)
+    elif target == ATEN.scaled_dot_product_attention.default:
+        draws = _flag(node, 4, "dropout_p")
+    else:
+        draws = torch.Tag.nondeterministic_seeded in target.tags and all(a.name != "train" for a in schema.arguments)
+    if draws:
+        where = _module_path(node) or "the network"
+        raise HwsimError(f"{target} in {where} draws at random in evaluation too: let it depend on module.training.")
+
+
+def _flag(node: torch.fx.Node, position: int, name: str = "") -> bool:
+    return bool(node.args[position] if len(node.args) > position else node.kwargs.get(name))
 
 
 def _drop_unread(network: Network) -> Network:

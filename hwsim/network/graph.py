@@ -27,6 +27,11 @@ class Ref:
 
 
 @dataclass(frozen=True)
+class Size(Ref):
+    """A value that is a size, such as the number of images: a number, which no scale multiplies."""
+
+
+@dataclass(frozen=True)
 class Parameter:
     """A tensor that belongs to the network, by its name in `Network.parameters`, times a factor."""
 

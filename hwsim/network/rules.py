@@ -28,7 +28,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from hwsim.network.graph import ATEN, Call, Parameter, Ref, leaves, substitute
+from hwsim.network.graph import ATEN, Call, Parameter, Ref, Size, leaves, substitute
 from hwsim.network.scale import ONE, Scale
 
 Effect = Literal["carry", "join", "product", "quotient", "absorb", "size"]
@@ -257,7 +257,12 @@ def _divided_by_a_constant(call: Call) -> bool:
 
 
 def _two_values(call: Call) -> bool:
-    return all(isinstance(arg, Ref) for arg in call.args[:2])
+    return all(isinstance(arg, Ref) and not isinstance(arg, Size) for arg in call.args[:2])
+
+
+def _by_a_size(call: Call) -> bool:
+    """A product with the number of images, or a division by it."""
+    return isinstance(call.args[0], Ref) and isinstance(call.args[1], Size)
 
 
 def _repeats_a_parameter(call: Call) -> bool:
@@ -298,7 +303,8 @@ _CARRY = (
 # fmt: on
 for _target in _CARRY:
     teach(_target, Rule("carry", _reads_a_value))
-teach(ATEN.expand_as.default, Rule("carry", absorbs_others=True))  # of the other input only the shape matters
+for _target in (ATEN.expand_as.default, ATEN.reshape_as.default, ATEN.view_as.default):
+    teach(_target, Rule("carry", _reads_a_value, absorbs_others=True))  # of the other input only the shape matters
 teach(ATEN.pad.default, Rule("carry", lambda call: not _argument(call, 3)))
 teach(ATEN.constant_pad_nd.default, Rule("carry", lambda call: not _argument(call, 2, 0)))
 for _target in (ATEN.hardtanh.default, ATEN.clamp.default):
@@ -316,6 +322,8 @@ for _target in (ATEN.expand.default, ATEN.repeat.default):  # a constant for eac
     )
 for _target in (ATEN.ones_like.default, ATEN.full_like.default, ATEN.new_ones.default, ATEN.new_full.default):
     teach(_target, Rule("absorb", _reads_a_value, _filled, keeps=False))
+for _target in (ATEN.zeros.default, ATEN.ones.default, ATEN.full.default):  # for each image, of which there are a Size
+    teach(_target, Rule("absorb", rewrite=_filled, keeps=False))
 for _target in (ATEN.zeros_like.default, ATEN.new_zeros.default):
     teach(_target, Rule("absorb", _reads_a_value, keeps=False))
 for _target in (ATEN.where.self, ATEN.where.ScalarOther, ATEN.where.ScalarSelf):
@@ -328,12 +336,23 @@ for _target in (ATEN.cat.default, ATEN.stack.default, ATEN.maximum.default, ATEN
     teach(_target, Rule("join", rewrite=_scaling_parameters))
 for _target in (ATEN.add.Tensor, ATEN.sub.Tensor):
     teach(_target, Rule("join", _two_values), Rule("carry", _one_value, _scaling_addend))
-for _target in (ATEN.mul.Tensor, ATEN.matmul.default, ATEN.bmm.default):
+teach(
+    ATEN.mul.Tensor,
+    Rule("product", _two_values),
+    Rule("absorb", _one_value, _scaling_factor),
+    Rule("carry", _by_a_size),
+)
+for _target in (ATEN.matmul.default, ATEN.bmm.default):
     teach(_target, Rule("product", _two_values), Rule("absorb", _one_value, _scaling_factor))
 teach(ATEN.einsum.default, Rule("product"))
 teach(ATEN.mul.Scalar, Rule("absorb", _one_value, _scaling_factor))
 teach(ATEN.div.Scalar, Rule("absorb", _divided_by_a_constant, _scaling_divisor))
-teach(ATEN.div.Tensor, Rule("quotient", _two_values), Rule("absorb", _divided_by_a_constant, _scaling_divisor))
+teach(
+    ATEN.div.Tensor,
+    Rule("quotient", _two_values),
+    Rule("absorb", _divided_by_a_constant, _scaling_divisor),
+    Rule("carry", _by_a_size),
+)
 teach(ATEN.addcmul.default, Rule("absorb", _fixed_factor, _multiply_add))
 teach(ATEN.layer_norm.default, Rule("absorb", _one_value, _normalisation(gamma=2, eps=4), keeps=False))
 teach(ATEN.group_norm.default, Rule("absorb", _one_value, _normalisation(gamma=2, eps=4), keeps=False))

@@ -43,7 +43,7 @@ WAYS = ("per_weight", "per_layer", "absorbed", "planned")
 
 
 def classifier(name):
-    """Random weights, with BatchNorm statistics other than 0 and 1, and no head of zeros."""
+    """Random weights, with BatchNorm statistics other than 0 and 1, and neither a head nor a class token of zeros."""
     torch.manual_seed(0)
     options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
     module = torchvision.models.get_model(name, weights=None, **options).eval()
@@ -52,8 +52,9 @@ def classifier(name):
             part.running_mean.normal_(0, 0.1)
             part.running_var.uniform_(0.5, 1.5)
             part.bias.data.normal_(0, 0.1)
-        if isinstance(part, nn.Linear) and not part.weight.any():
-            part.weight.data.normal_(0, 0.02)
+    for name, parameter in module.named_parameters():
+        if name in ("class_token", "heads.head.weight"):
+            parameter.data.normal_(0, 0.02)
     return module
 
 

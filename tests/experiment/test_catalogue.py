@@ -340,6 +340,9 @@ def no_module():
 
 def no_logits():
     return nn.Identity()
+
+def lazy():
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(2))
 """
 
 
@@ -371,6 +374,7 @@ def test_a_function_takes_weights_and_input_shape(file: Path, tmp_path: Path) ->
         ("biuld", "did you mean 'build'"),
         ("unstated", r"needs input_shape=\(channels, height, width\)"),
         ("no_module", "returned int, where an nn.Module was expected"),
+        ("lazy", "has lazy layers: run it on an image before it is returned"),
     ],
 )
 def test_a_function_that_gives_no_network_is_one_sentence(file: Path, function: str, match: str) -> None:

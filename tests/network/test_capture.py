@@ -129,6 +129,7 @@ class Two(nn.Module):
         super().__init__()
         self.first, self.second = nn.Linear(6, 6), nn.Linear(6, 4)
         self.register_buffer("shift", torch.linspace(-1, 1, 6))
+        self.register_buffer("three", torch.tensor(3.0))
         self.batch_norm = nn.BatchNorm1d(6, track_running_stats=False)
         self._forward = forward
 
@@ -175,6 +176,18 @@ class Encoder(nn.Module):
         return self.head(self.encoder(x)[:, 0])
 
 
+def with_standardised_weights(m, x):
+    """As networks without normalisation of activations have them, by BatchNorm's function on the weights."""
+    weight = functional.batch_norm(m.first.weight[None], None, None, training=True)[0]
+    return m.second(functional.linear(x, weight))
+
+
+def with_constants_for_each_image(m, x):
+    n, y = x.shape[0], m.first(x)
+    first, second, third = m.shift.expand(n, -1), torch.full((n, 6), 0.5), torch.arange(n)[:, None]
+    return m.second(y + first) + m.second(torch.cat([y, second], 1)[:, 3:9]) + m.second(y + third)
+
+
 OTHERS = {
     "a layer used twice": Two(lambda m, x: m.second(m.first(torch.relu(m.first(x))))),
     "tied weights": Two(lambda m, x: functional.linear(torch.relu(m.first(x)), m.first.weight.t())),
@@ -185,6 +198,11 @@ OTHERS = {
     "regions of autograd and autocast": Two(in_regions),
     "dropout": Two(lambda m, x: m.second(functional.dropout(x, 0.5, m.training))),
     "squares": Two(lambda m, x: m.second(m.first(x) ** 2 + m.first(x).square())),
+    "standardised weights": Two(with_standardised_weights),
+    "constants for each image": Two(with_constants_for_each_image),
+    "the number of images": Two(lambda m, x: m.second(m.first(x) / x.shape[0] + x.shape[0] * m.first(x))),
+    "a number in a buffer": Two(lambda m, x: m.second(m.first(x) * m.three.item())),
+    "the shape of another tensor": Two(lambda m, x: m.second(m.first(x).view(-1, 2, 3).reshape_as(x).view_as(x))),
     "an encoder with a class token": Encoder(),
     "an LSTM": Recurrent(nn.LSTM),
     "a GRU": Recurrent(nn.GRU),
@@ -192,7 +210,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-@pytest.mark.parametrize("way", ["per_weight", "per_layer", "absorbed", "logits"])
+@pytest.mark.parametrize("way", ["per_weight", "per_layer", "absorbed", "logits", "planned"])
 def test_networks_of_ones_own_run_for_any_number_of_images(name, way):
     module = OTHERS[name].train()  # which capture puts in evaluation mode
     network = capture(module, torch.zeros(2, 6))
@@ -237,17 +255,32 @@ def in_bfloat16(m, x):
         (viewed_while_overwritten, "add_.Tensor in the network overwrites a tensor of which another view is read"),
         (counting, "add_.Tensor in the network overwrites a parameter or buffer"),
         (in_bfloat16, "Autocast in the network computes in torch.bfloat16: capture the network in float32"),
-        (lambda m, x: m.second(functional.dropout(x, 0.5, True)), "dropout.default in the network drops at random"),
+        (lambda m, x: m.second(functional.dropout(x, 0.5, True)), "dropout.default in the network draws at random"),
+        (lambda m, x: m.second(x + torch.randn(6)), "randn.default in the network draws at random"),
+        (lambda m, x: m.second(torch.bernoulli(x.sigmoid())), "bernoulli.default in the network draws at random"),
+        (
+            lambda m, x: m.second(functional.scaled_dot_product_attention(*[x[:, None]] * 3, dropout_p=0.1)[:, 0]),
+            "scaled_dot_product_attention.default in the network draws at random",
+        ),
         (lambda m, x: m.second(m.batch_norm(x)), "batch_norm.default in batch_norm normalises by the statistics of"),
         (lambda m, x: (m.first(x), m.second(x)), "Two returns 2 tensors: a classifier returns one"),
         (lambda m, x: {"logits": m.second(x), "features": x}, "Two returns 2 tensors"),
-        (lambda m, x: m.shift, "Two returns 1 tensors: a classifier returns one, the logits"),
+        (lambda m, x: None, "Two returns 0 tensors"),
+        (lambda m, x: m.shift, "Two returns a constant: a classifier returns logits, which depend on images"),
+        (lambda m, x: m.second(x).argmax(1), "Two returns torch.int64: a classifier returns logits, .* real numbers"),
+        (lambda m, x: m.second(x).sum(), "Two mixes the images in what it returns: .* a row of logits for each image"),
+        (lambda m, x: m.second(x).mean(0), "Two mixes the images"),
+        (
+            lambda m, x: functional.linear(torch.complex(x, x), torch.complex(m.first.weight, m.first.weight)).abs(),
+            "linear.default in the network has weights of torch.complex64: they must be real numbers",
+        ),
     ],
 )
-def test_what_cannot_be_captured_is_said_in_one_sentence(forward, message):
+def test_what_cannot_be_captured_is_said_in_one_sentence(forward, message, capfd):
     with pytest.raises(HwsimError, match=message) as caught:
         capture(Two(forward), torch.zeros(3, 6))
     assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
 
 
 class Embedded(nn.Module):

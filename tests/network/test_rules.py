@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hwsim.network import Call, Ref, Rule, Scale, rule_of, teach
-from hwsim.network.graph import ATEN, Parameter, substitute
+from hwsim.network.graph import ATEN, Parameter, Size, substitute
 
 X = torch.randn(2, 4, 6, 6, generator=torch.Generator().manual_seed(1))
 SCALE = Scale.of(8.0)  # a power of two, so that equality is to the bit
@@ -180,9 +180,15 @@ def test_a_quotient_divides_the_scale_of_the_first_input_by_that_of_the_second()
     assert torch.equal((8.0 * X) / (2.0 * X.exp()), 4.0 * (X / X.exp()))
 
 
-def test_of_what_a_tensor_is_expanded_as_only_the_shape_matters():
-    f = call(ATEN.expand_as.default, Ref("x"), Ref("y"))
-    assert torch.equal(computed(f, 8.0 * X[:1], X), 8.0 * true(f, X[:1], X))
+@pytest.mark.parametrize("target", [ATEN.mul.Tensor, ATEN.div.Tensor])
+def test_the_number_of_images_is_a_factor_without_scale(target):
+    assert rule_of(call(target, Ref("x"), Size("n"))).effect == "carry"
+
+
+@pytest.mark.parametrize("target", [ATEN.expand_as.default, ATEN.reshape_as.default, ATEN.view_as.default])
+def test_of_a_tensor_whose_shape_is_taken_only_the_shape_matters(target):
+    f = call(target, Ref("x"), Ref("y"))
+    assert torch.equal(computed(f, 8.0 * X, X.flip(0)), 8.0 * true(f, X, X.flip(0)))
     assert rule_of(f).absorbs_others
 
 
@@ -215,6 +221,13 @@ def test_constants_that_are_joined_with_tensors_are_scaled(f):
 def test_a_constant_for_each_image_takes_any_scale(f):
     assert rule_of(f).effect == "absorb"
     assert torch.equal(computed(f), 8.0 * true(f))
+
+
+@pytest.mark.parametrize("target", [ATEN.zeros.default, ATEN.ones.default, ATEN.full.default])
+def test_a_constant_made_for_each_image_takes_any_scale(target):
+    f = call(target, [Size("n"), 3], *[0.75] * (target == ATEN.full.default))
+    rewritten = rule_of(f).rewrite(f, {"n": Scale()}, SCALE)
+    assert torch.equal(evaluated(rewritten, {"n": 2}), 8.0 * evaluated(f, {"n": 2}))
 
 
 @pytest.mark.parametrize("result", [1.0, 8.0, 0.25])
@@ -259,6 +272,8 @@ def test_concatenation_joins_all_its_inputs():
         call(ATEN.where.self, Ref("m"), Ref("x"), Ref("y")),
         call(ATEN.addcmul.default, Ref("x"), Ref("y"), Parameter("p")),
         call(ATEN.div.Tensor, Parameter("p"), Ref("x")),
+        call(ATEN.add.Tensor, Ref("x"), Size("n")),
+        call(ATEN.div.Tensor, Size("n"), Ref("x")),
         call(ATEN.instance_norm.default, Ref("x"), None, None, Parameter("p"), Parameter("p"), False, 0.1, 0.01, False),
     ],
 )
