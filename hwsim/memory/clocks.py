@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.memory.mission import Condition, Exposure, Mission, Ticks
+from hwsim.memory.mission import TICKS_PER_S, Condition, Exposure, Mission, Ticks
+from hwsim.memory.spread_events import Lives
 
 
 class Moment(NamedTuple):
@@ -64,6 +65,17 @@ class Times:
             now=conditions[int(self._now[index])],
             reads=since.reads + (start.reads if index == 0 else 0),
         )
+
+    def lives(self) -> Lives:
+        """What the memory had lived through at the beginning of the first interval and at the end of each."""
+        before = self._begin.life
+        conditions = tuple(dict.fromkeys([*self._mission.conditions, *before]))
+        seconds = np.array([before.get(condition, 0.0) for condition in conditions]) + np.zeros((len(self.kind) + 1, 1))
+        spent = (self._elapsed - self._elapsed[0]) / TICKS_PER_S
+        seconds[:, : spent.shape[1]] += spent
+        since = self._begin.since_write
+        seconds[0] -= [since.get(condition, 0.0) for condition in conditions]
+        return Lives(conditions, seconds)
 
     def _exposure(self, start: int, stop: int) -> Exposure:
         spent = (self._elapsed[stop] - self._elapsed[start]).tolist()

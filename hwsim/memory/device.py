@@ -297,7 +297,7 @@ class Device:
     def _pass(self, times: Times) -> int:
         """Goes through intervals, each to the scrub or rewrite that ends it; returns how many upsets there were."""
         written = self.interval == self._written
-        spans = Spans(self.interval, times.kind, period_of(times.kind[1:]), times.rewritten, written)
+        spans = Spans(self.interval, times.kind, period_of(times.kind[1:]), times.rewritten, written, times.lives)
 
         def ask(mechanism: Mechanism, index: int) -> Situation:
             return self._situation(mechanism, times.moment(index), access=0)

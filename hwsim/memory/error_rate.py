@@ -20,6 +20,7 @@ from hwsim.memory.mission import Condition, Exposure, to_ticks
 from hwsim.memory.physics.common import combine_flips, normal_cdf
 from hwsim.memory.physics.levels import bit_errors
 from hwsim.memory.random import Key
+from hwsim.memory.spread_events import SpreadEvents
 from hwsim.memory.technology import Technology
 
 _WORDS = 1 << 20  # of the memory that is asked about: only failures of whole chips and banks depend on it
@@ -88,6 +89,11 @@ def wrong_share(mechanism: Mechanism, situation: Situation) -> float | None:
 def _(mechanism: RandomEvents, situation: Situation) -> float:
     rates = mechanism.rates(situation)
     return sum(rates) / 2 * (0.5 if mechanism.keeps_old else 1.0)
+
+
+@wrong_share.register
+def _(mechanism: SpreadEvents, situation: Situation) -> float:
+    return sum(mechanism.rates(situation)) / 2
 
 
 @wrong_share.register

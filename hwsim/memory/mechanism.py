@@ -14,11 +14,13 @@ from the bit that it holds to the bit that it then holds. Times, temperatures an
 write, so that a mechanism which compares the same thresholds with a growing rate fails a growing set of cells, and
 what has failed stays failed.
 
-There are two kinds:
+There are three kinds:
 
 * a `Mechanism` fails cells for what they are: a stuck cell, a leaky one. The same cells fail again after a rewrite.
-* a `RandomEvents` mechanism strikes afresh after every write or scrub: a particle, a thermal flip, a failed write.
-  It gives the probabilities only; the draws over thousands of scrub intervals are made together.
+* a `RandomEvents` mechanism strikes afresh after every write or scrub, any cell as likely as any other: a particle, a
+  failed write. It gives the probabilities only; the draws over thousands of scrub intervals are made together.
+* a `SpreadEvents` mechanism (`hwsim.memory.spread_events`) strikes at random too, and weak cells more often than
+  others: heat that takes a cell over a barrier of its own. It gives the rates of a cell by its weakness.
 """
 
 from __future__ import annotations
@@ -121,7 +123,7 @@ class Upsets(NamedTuple):
         up = threshold <= rates.zero_to_one
         down = threshold <= rates.one_to_zero
         fails = up | down
-        return cls(cell[fails], _flips(up, down)[fails])
+        return cls(cell[fails], flips(up, down)[fails])
 
     def __or__(self, other: object) -> Upsets:
         """Both; where a cell is in both, this one's value counts."""
@@ -293,7 +295,7 @@ class RandomEvents(Mechanism):
         up, down = threshold <= zero_to_one, threshold <= one_to_zero
         if self.keeps_old:
             return np.where(up, OLD_FOR_1, KEEP).astype(np.uint8) | np.where(down, OLD_FOR_0, KEEP).astype(np.uint8)
-        return _flips(up, down)
+        return flips(up, down)
 
 
 class Block(NamedTuple):
@@ -342,7 +344,7 @@ def _mix(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return z ^ (z >> np.uint64(31))
 
 
-def _flips(up: NDArray[np.bool_], down: NDArray[np.bool_]) -> Bits:
+def flips(up: NDArray[np.bool_], down: NDArray[np.bool_]) -> Bits:
     """Maps of cells in which a 0 flips (`up`) and in which a 1 does (`down`)."""
     return np.where(up, 1, 0).astype(np.uint8) | np.where(down, 0, 2).astype(np.uint8)
 

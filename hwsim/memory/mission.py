@@ -146,6 +146,10 @@ class Exposure(Mapping[Condition, float]):
     def __add__(self, other: Exposure) -> Exposure:
         return Exposure.of_ticks([*self._ticks.items(), *other._ticks.items()])
 
+    def __sub__(self, earlier: Exposure) -> Exposure:
+        """What came after `earlier`, which is part of this."""
+        return Exposure.of_ticks([*self._ticks.items(), *((one, -count) for one, count in earlier._ticks.items())])
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Exposure) and self._ticks == other._ticks
 

@@ -31,6 +31,7 @@ from hwsim.memory.mechanism import (
     Upsets,
     interval_block,
 )
+from hwsim.memory.spread_events import Lives, SpreadEvents
 
 Intervals = NDArray[np.int64]
 Ask = Callable[[Mechanism, int], Situation]
@@ -46,6 +47,7 @@ class Spans:
         period: after how many intervals the kinds repeat, from the second interval on.
         rewritten: for each whether a rewrite ends it; if not, a scrub does.
         written: whether a write of other words began the first one, and not a scrub or a rewrite as the others.
+        lives: what the memory had lived through where they meet.
     """
 
     first: int
@@ -53,6 +55,7 @@ class Spans:
     period: int
     rewritten: NDArray[np.bool_]
     written: bool
+    lives: Callable[[], Lives]
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -211,6 +214,9 @@ def _collect(mechanism: Mechanism, image: Written, spans: Spans, ask: Ask) -> _C
         return _Collected(_Placed.of(image, upsets, 0, 0), one_chain, 1, False)
     if isinstance(mechanism, RandomEvents):
         upsets, index = _events(mechanism, spans, ask)
+        return _Collected(_Placed.of(image, upsets, 0, index), one_chain, 1, False)
+    if isinstance(mechanism, SpreadEvents):
+        upsets, index = mechanism.strikes(ask(mechanism, 0), spans.lives())
         return _Collected(_Placed.of(image, upsets, 0, index), one_chain, 1, False)
     if mechanism.afresh:
         each = (_Placed.of(image, mechanism.upsets(ask(mechanism, at)), 0, at) for at in range(len(spans)))

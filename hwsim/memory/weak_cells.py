@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from hwsim.errors import HwsimError
 from hwsim.memory.random import Key
 
+Numbers = NDArray[np.float64]
 Cells = NDArray[Any]  # sorted addresses: uint32 where they fit (half the memory traffic), else int64
 
 MOST_CELLS = 2**62  # addresses, and the first one drawn beyond the last cell, stay exact in int64
@@ -42,23 +43,36 @@ _EDGES += ["2e-4", "5e-4", "1e-3", "2e-3", "5e-3", "1e-2", "2e-2", "5e-2", "0.1"
 _CHUNK = 1 << 16  # elements handled at a time, so that temporaries stay in the cache
 
 
-class _Layer(NamedTuple):
-    """Thresholds in (low, high]: strikes a cell with `probability`; an exponential times `scale` is a gap."""
+class Gaps(NamedTuple):
+    """Strikes each cell with `probability`; an exponential times `scale` is a gap between two strikes."""
 
-    low: float
-    high: float
     probability: float
     scale: float
 
+    @classmethod
+    def of(cls, size: Decimal, left: Decimal) -> Gaps:
+        """Strikes a share `size` of all cells, of the share `left` of them that nothing struck before."""
+        with localcontext(prec=50):  # correctly rounded, so the same on every machine (math.log1p is not)
+            survives = (left - size) / left
+            return cls(float(1 - survives), float(-1 / survives.ln()) if survives else 0.0)
 
-def _layer(low: str, high: str) -> _Layer:
-    with localcontext(prec=50):  # correctly rounded, so the same on every machine (math.log1p is not)
-        survives = (1 - Decimal(high)) / (1 - Decimal(low))
-        scale = float(-1 / survives.ln()) if survives else 0.0
-        return _Layer(float(low), float(high), float(1 - survives), scale)
+
+class Layer(NamedTuple):
+    """Thresholds in (low, high], and the same two as they are written."""
+
+    low: float
+    high: float
+    edges: tuple[Decimal, Decimal]
+    gaps: Gaps
 
 
-_LAYERS = tuple(_layer(low, high) for low, high in pairwise(_EDGES))
+def _layer(low: str, high: str) -> Layer:
+    with localcontext(prec=50):
+        edges = Decimal(low), Decimal(high)
+        return Layer(float(low), float(high), edges, Gaps.of(edges[1] - edges[0], 1 - edges[0]))
+
+
+LAYERS = tuple(_layer(low, high) for low, high in pairwise(_EDGES))
 
 
 def weak_cells(key: Key, cells: int, rate: float) -> NDArray[np.int64]:
@@ -77,11 +91,11 @@ def weak_thresholds(key: Key, cells: int, rate: float) -> tuple[NDArray[np.int64
     """The cells of `weak_cells`, and the threshold of each: for mechanisms with a rate of its own per cell."""
     check_rate("rate", rate)
     address, threshold = [np.empty(0, np.int64)], [np.empty(0)]
-    for index, layer in enumerate(_LAYERS):
+    for index, layer in enumerate(LAYERS):
         if layer.low < rate:
-            struck = np.concatenate(list(_strikes(key.generator(index, 0), cells, layer)))
+            struck = np.concatenate(list(strikes(key.generator(index, 0), cells, layer.gaps)))
             address.append(struck)
-            threshold.append(_thresholds(key.generator(index, 1), len(struck), layer))
+            threshold.append(thresholds(key.generator(index, 1), len(struck), layer))
     all_cells, all_thresholds = np.concatenate(address), np.concatenate(threshold)
     # Layers come weakest first and `unique` gives the first occurrence: the weakest strike counts.
     cell, first = np.unique(all_cells, return_index=True)
@@ -117,26 +131,26 @@ def _struck(key: Key, cells: int, rate: float) -> Cells:
     check_rate("rate", rate)
     dtype = np.uint32 if cells <= 2**32 else np.int64
     struck = [np.empty(0, dtype)]
-    for index, layer in enumerate(_LAYERS):
+    for index, layer in enumerate(LAYERS):
         if layer.low < rate:
-            thresholds = key.generator(index, 1) if rate < layer.high else None
-            for chunk in _strikes(key.generator(index, 0), cells, layer):
-                if thresholds is not None:
-                    chunk = chunk[_thresholds(thresholds, len(chunk), layer) <= rate]
+            generator = key.generator(index, 1) if rate < layer.high else None
+            for chunk in strikes(key.generator(index, 0), cells, layer.gaps):
+                if generator is not None:
+                    chunk = chunk[thresholds(generator, len(chunk), layer) <= rate]
                 struck.append(chunk.astype(dtype))
     return np.concatenate(struck)
 
 
-def _strikes(generator: np.random.Generator, cells: int, layer: _Layer) -> Iterator[NDArray[np.int64]]:
-    """Sorted addresses below `cells` that a layer strikes, in chunks whose size changes nothing."""
+def strikes(generator: np.random.Generator, cells: int, of: Gaps) -> Iterator[NDArray[np.int64]]:
+    """Sorted addresses below `cells` that are struck, in chunks whose size changes nothing."""
     if not 0 <= cells <= MOST_CELLS:
         raise HwsimError(f"A memory of {cells} cells cannot be simulated: give from 0 to 2^62 cells.")
     last = -1
     while True:
-        expected = (cells - last) * layer.probability
+        expected = (cells - last) * of.probability
         size = min(int(expected + 4 * math.sqrt(expected)) + 8, _CHUNK)
         gaps = generator.standard_exponential(size)
-        gaps *= layer.scale
+        gaps *= of.scale
         address = gaps.astype(np.int64)  # truncates: the cells passed over before the next strike
         address += 1
         address[0] += last
@@ -148,7 +162,7 @@ def _strikes(generator: np.random.Generator, cells: int, layer: _Layer) -> Itera
         yield address
 
 
-def _thresholds(generator: np.random.Generator, count: int, layer: _Layer) -> NDArray[np.float64]:
+def thresholds(generator: np.random.Generator, count: int, layer: Layer) -> NDArray[np.float64]:
     """Uniform in (low, high], one for each strike of a layer in order of address."""
     threshold = generator.random(count)
     threshold *= layer.low - layer.high

@@ -24,6 +24,8 @@ from hwsim.memory.mechanism import (
 )
 from hwsim.memory.mechanisms.generic import Flips, StuckAt
 from hwsim.memory.mission import Condition, Mission, Phase
+from hwsim.memory.spread_events import SpreadEvents
+from hwsim.memory.weak_cells import Numbers
 from hwsim.words import get_format
 from tests.memory.dense_device import DenseDevice
 
@@ -128,7 +130,19 @@ def check_equal(device: Device, dense: DenseDevice) -> None:
     assert dense.life == device.life
 
 
+class Weak(SpreadEvents):
+    """Cells of very different rates: the weakest are struck in every interval, most of them never."""
+
+    name = "weak"
+    traits = Traits("both", "until rewritten", "cell", "since write", "write or scrub")
+
+    def hazards(self, condition: Condition, z: Numbers) -> tuple[Numbers, Numbers]:
+        rate = 1e-8 * 2 ** ((condition.temperature_c - 25) / 10) * np.exp(-5 * z)
+        return rate, rate / 3
+
+
 MECHANISMS = {
+    "weak cells": [Weak(), Heat(3e-8)],
     "events": [Heat(3e-7)],
     "events and stuck cells": [Heat(3e-7), StuckAt(0.01, 0.01)],
     "write errors": [WriteErrors(), Heat(1e-6)],

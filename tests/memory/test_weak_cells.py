@@ -22,7 +22,7 @@ from hwsim.memory.weak_cells import weak_cells, weak_thresholds, weak_words
 
 RATES = [3e-7, 1e-6, 4e-5, 1e-3, 7e-3, 0.1, 0.37, 0.5, 0.8]
 ANY_RATE = st.one_of(st.floats(0, 1), st.floats(-8, 0).map(lambda exponent: 10.0**exponent))
-LAYERS = range(len(weak._LAYERS))
+LAYERS = range(len(weak.LAYERS))
 
 
 # The number of weak cells
@@ -95,10 +95,10 @@ def test_layers_strike_independently_of_each_other() -> None:
     struck = []
     for index in LAYERS[9:-1]:
         flags = np.zeros(cells, bool)
-        for chunk in weak._strikes(Key(5).generator(index, 0), cells, weak._LAYERS[index]):
+        for chunk in weak.strikes(Key(5).generator(index, 0), cells, weak.LAYERS[index].gaps):
             flags[chunk] = True
         struck.append(flags)
-        assert abs(flags.mean() / weak._LAYERS[index].probability - 1) < 0.05
+        assert abs(flags.mean() / weak.LAYERS[index].gaps.probability - 1) < 0.05
     for one, other in ((a, b) for i, a in enumerate(struck) for b in struck[:i]):
         expected = cells * one.mean() * other.mean()
         assert abs((one & other).sum() - expected) < 4.5 * np.sqrt(expected)
@@ -207,21 +207,21 @@ def test_words_gather_exactly_the_weak_cells(words: int, width: int, rate: float
 
 def test_layers_below_a_rate_compose_to_it() -> None:
     survives = 1.0
-    for layer, (low, high) in zip(weak._LAYERS, pairwise(weak._EDGES), strict=True):
+    for layer, (low, high) in zip(weak.LAYERS, pairwise(weak._EDGES), strict=True):
         assert (layer.low, layer.high) == (float(low), float(high))
-        survives *= 1 - layer.probability
+        survives *= 1 - layer.gaps.probability
         assert 1 - survives == pytest.approx(layer.high, rel=1e-9)
-        assert layer.scale == (pytest.approx(-1 / np.log1p(-layer.probability)) if layer.high < 1 else 0)
+        assert layer.gaps.scale == (pytest.approx(-1 / np.log1p(-layer.gaps.probability)) if layer.high < 1 else 0)
 
 
 @pytest.mark.parametrize("rate", ["1e-6", "1e-9", "1e-15"])
 def test_addresses_are_exact_whole_numbers_up_to_the_largest_memory(rate: str) -> None:
     layer = weak._layer("0", rate)
     cells = min(int(2000 / float(rate)), weak.MOST_CELLS)
-    address = np.concatenate(list(weak._strikes(Key(9).generator(), cells, layer)))
+    address = np.concatenate(list(weak.strikes(Key(9).generator(), cells, layer.gaps)))
     exponentials = Key(9).generator().standard_exponential(len(address) + 1)
     expected, last = [], -1
-    for gap in (exponentials * layer.scale).tolist():
+    for gap in (exponentials * layer.gaps.scale).tolist():
         last += 1 + int(gap)  # Python's integers are exact
         expected.append(last)
     assert address.tolist() == expected[:-1]
@@ -232,7 +232,7 @@ def test_addresses_are_exact_whole_numbers_up_to_the_largest_memory(rate: str) -
 def test_gaps_at_the_smallest_rates_keep_their_resolution() -> None:
     # Their low bits are uniform: no rounding to multiples.
     layer = weak._layer("0", "1e-12")
-    address = np.concatenate(list(weak._strikes(Key(10).generator(), 2**54, layer)))
+    address = np.concatenate(list(weak.strikes(Key(10).generator(), 2**54, layer.gaps)))
     assert stats.chisquare(np.bincount(address % 16, minlength=16)).pvalue > 1e-5
 
 

@@ -1,8 +1,8 @@
 """Faults of STT-MRAM: heat turns cells over, writes leave them as they were, and reads turn them one way.
 
 All three follow from the energy barriers of a cell, which differ from cell to cell and between the two directions.
-Equations: `hwsim.memory.physics.stt_mram`. A cell's barrier is drawn anew after each write: the error rate of every
-interval between two writes is that of the spread, but the weakest cells are not the same ones each time.
+Equations: `hwsim.memory.physics.stt_mram`. The cells that heat turns over are the weak ones, and the same ones after
+each write. Reads disturb so few that which cells they are is drawn anew after each write, at the rate of the spread.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwsim.memory.mechanism import Mechanism, RandomEvents, Rates, Situation, Traits
+from hwsim.memory.mission import Condition
 from hwsim.memory.physics.checks import Array, within
 from hwsim.memory.physics.common import normal_average, two_state
 from hwsim.memory.physics.stt_mram import (
@@ -23,6 +24,7 @@ from hwsim.memory.physics.stt_mram import (
     write_error,
     write_verify_error,
 )
+from hwsim.memory.spread_events import SpreadEvents
 from hwsim.memory.technology import Technology
 
 
@@ -77,6 +79,12 @@ class Barriers:
         delta = np.maximum(self.delta + half + self.sigma * np.asarray(z), np.finfo(np.float64).tiny)
         return stability_at(temperature_c, delta, self.reference_c)
 
+    @property
+    def width(self) -> float:
+        """How fast rates change with `z`, for `normal_average`."""
+        # Half the absolute reference temperature is colder than any memory: spreads in units of k T at most double.
+        return 1 / (1 + 2 * self.sigma)
+
     def to_and_fro(self, hazards: Callable[[Array], tuple[Array, Array]]) -> Rates:
         """Probabilities to be in the other state, averaged over the cells.
 
@@ -88,14 +96,15 @@ class Barriers:
             out_of_0, out_of_1 = hazards(z)
             return np.stack([two_state(1.0, out_of_0, out_of_1), two_state(1.0, out_of_1, out_of_0)])
 
-        # Half the absolute reference temperature is colder than any memory: spreads in units of k T at most double.
-        up, down = normal_average(wrong, width=1 / (1 + 2 * self.sigma))
+        up, down = normal_average(wrong, width=self.width)
         return Rates(min(float(up), 1.0), min(float(down), 1.0))
 
 
 @dataclass(frozen=True, repr=False)
-class Retention(RandomEvents):
+class Retention(SpreadEvents):
     """Heat turns cells over, and back: more the hotter, and one half of them in the end if the barriers are equal.
+
+    A cell of low barrier turns over again and again; a scrub or a rewrite only sets it right until it does.
 
     Attributes:
         barriers: of the cells.
@@ -110,23 +119,13 @@ class Retention(RandomEvents):
     name = "retention"
     traits = Traits("both", "until rewritten", "cell", "since write", "write or scrub")
 
-    def rates(self, situation: Situation) -> Rates:
-        spent = situation.since_write
+    @property
+    def width(self) -> float:
+        return self.barriers.width
 
-        def hazards(z: Array) -> tuple[Array, Array]:
-            zero, one = (
-                sum(
-                    (time_s * self._rate(condition.temperature_c, state, z) for condition, time_s in spent.items()),
-                    np.zeros_like(z),
-                )
-                for state in (0, 1)
-            )
-            return zero, one
-
-        return self.barriers.to_and_fro(hazards)
-
-    def _rate(self, temperature_c: float, state: int, z: Array) -> Array:
-        return flip_rate(self.barriers.at(temperature_c, state, z), self.tau0_s)
+    def hazards(self, condition: Condition, z: Array) -> tuple[Array, Array]:
+        zero, one = (flip_rate(self.barriers.at(condition.temperature_c, state, z), self.tau0_s) for state in (0, 1))
+        return zero, one
 
 
 @dataclass(frozen=True, repr=False)
