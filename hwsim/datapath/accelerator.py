@@ -184,7 +184,7 @@ class Accelerator:
         op = self._sources.get(name)
         fmt = self._formats.of_value(self.network, op, rescaled=bool(self.plan.rescalings_of(name)))
         rounded = fmt.rounded(y)
-        arithmetic = isinstance(op, Linear) or (isinstance(op, Affine) and not self._is_inside(op)) or _computes(op)
+        arithmetic = isinstance(op, Linear) or (isinstance(op, Affine) and not self._accumulates(op)) or _computes(op)
         if op is not None and (arithmetic or not fmt.is_fp32):
             counts.overflow(_label(op), fmt.overflowed(y, rounded), self._places[name])
         return rounded
@@ -253,34 +253,28 @@ class Accelerator:
     def _linear(self, op: Linear) -> Step:
         weight = self._port.tensors[op.weight]
         source = self._where(op.input.name, op.name)
-        bias_of = self._bias_inside(op)
-        bias = self._addend(bias_of) if bias_of else None
 
         def step(values: Values, counts: Counts) -> Tensor:
-            y = op.target(values[source], weight, bias, *op.options)
+            # Without its bias, from which torch may start the accumulation: that would round differently.
+            y = op.target(values[source], weight, None, *op.options)
             layer = counts.layer(_label(op))
             layer.macs += count_macs(op, weight, y)
             return y
 
         return step
 
-    def _bias_inside(self, op: Linear) -> Affine | None:
-        """The bias that torch may add inside a convolution, since nothing is rescaled between the two.
+    def _accumulates(self, op: Affine) -> bool:
+        """Whether a bias belongs to the sum of the convolution in front: what leaves the range then does so once.
 
-        A matter of speed: the additions are counted at the multiply-add, like any other. A matrix product is left
-        alone, because torch starts its accumulation from the bias, which rounds differently.
+        A matrix product and its bias are two sums.
         """
-        affine = self.network.sole_affine_after(op)
-        if affine is None or op.target == ATEN.linear.default or self._multiplier(affine) is not None:
-            return None
-        if not self._formats.accumulators.is_fp32:
-            return None
-        return None if self.plan.rescaling(op.name, affine.name) else affine
-
-    def _is_inside(self, op: Affine) -> bool:
-        """Whether the convolution in front has added this bias already."""
         source = self._sources.get(op.input.name)
-        return isinstance(source, Linear) and self._bias_inside(source) is op
+        if not isinstance(source, Linear) or source.target == ATEN.linear.default:
+            return False
+        if self.network.sole_affine_after(source) is not op:
+            return False
+        alone = self._multiplier(op) is None and self.plan.rescaling(source.name, op.name) is None
+        return alone and self._formats.accumulators.is_fp32
 
     def _addend(self, op: Affine) -> Tensor | None:
         """What a multiply-add adds: its addend at the scale of its result."""
@@ -300,7 +294,6 @@ class Accelerator:
 
     def _affine(self, op: Affine) -> Step:
         where = self._where(op.input.name, op.name)
-        inside = self._is_inside(op)
         overwrite = self._may_overwrite(op.input, op.name)
         addend, multiplier = self._addend(op), self._multiplier(op)
         divides = op.multiplier is None and multiplier is not None
@@ -317,8 +310,6 @@ class Accelerator:
                 layer.multiplications += x.numel()
             if divides:
                 self._count_division(layer, x.numel(), powers, by_multiplier=True)
-            if inside:
-                return x
             y = x if overwrite else x.clone(memory_format=torch.preserve_format)
             if multiplier is not None:
                 y = times(y, multiplier, op.channel_axis, out=y)

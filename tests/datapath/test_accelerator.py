@@ -55,6 +55,17 @@ def test_powers_of_two_change_no_bit(network, way):
     assert scaled.counts.total.shifts > 0
 
 
+@pytest.mark.parametrize("way", DIVIDING)
+def test_powers_of_two_change_no_bit_of_a_convolution_of_many_channels(way):
+    """From whose bias torch would start the accumulation, were it added inside."""
+    torch.manual_seed(0)
+    network = capture(nn.Sequential(nn.Conv2d(256, 8, 1), nn.Flatten()), torch.zeros(1, 256, 4, 4))
+    images = torch.randn(4, 256, 4, 4, generator=torch.Generator().manual_seed(1))
+    plain = Accelerator(network, harden(network, "fp32")).run(images)
+    scaled = Accelerator(network, harden(network, "fp32", Scaling(power_of_two=True)), way).run(images)
+    assert torch.equal(scaled.logits, plain.logits)
+
+
 @pytest.mark.parametrize("way", ["per_weight", "per_layer", "absorbed"])
 def test_constants_per_channel_are_divided_out(module, network, way):
     run = Accelerator(network, harden(network, "fp32", Scaling(granularity="channel")), way).run(IMAGES)
