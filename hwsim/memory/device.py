@@ -14,8 +14,9 @@ the failing cells only. A read repairs nothing and, but for what a mechanism say
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -361,34 +362,32 @@ class Device:
     def _evaluate(self, access: int) -> _Cells:
         """What the cells of all codewords hold that are not simply as they were written."""
         image, now = self._image, self._moment()
-        written_back = self.interval != self._written
-        layers = list[tuple[Mechanism, Situation, Effects | None]]()  # None where a write back may have failed
-        for mechanism in self.mechanisms:
-            situation = self._situation(mechanism, now, access)
-            if written_back and isinstance(mechanism, RandomEvents) and mechanism.keeps_old:
-                layers.append((mechanism, situation, None))
-                continue
-            upsets = mechanism.upsets(situation)
-            codeword, bit, keep = in_use(upsets.cell, upsets.becomes, image.placement, image.codewords)
-            effects = Effects.gather(codeword, bit, upsets.becomes[keep], image.placement)
-            layers.append((mechanism, situation, effects))
-        wrong = [self._target.codeword, *([self._old.flips.codeword] if written_back else [])]
-        words = np.unique(np.concatenate([*wrong, *(found.key for *_, found in layers if found)]))
+        layers = [
+            (mechanism, *self._effect(self._situation(mechanism, now, access), mechanism))
+            for mechanism in self.mechanisms
+        ]
+        words = np.unique(np.concatenate([self._target.codeword, *(concerned for _, concerned, _ in layers)]))
         truth = image.cells(words)
         cells = truth ^ self._target.at(words)
         held, old, changed = cells, self._old.cells(words), {}
-        for mechanism, situation, found in layers:
+        for mechanism, _, change in layers:
             if mechanism.stage == "read" and held is cells:
                 cells = held.copy()
             before = cells.copy()
-            if found is not None:
-                found.apply(words, cells, old)
-            elif isinstance(mechanism, RandomEvents):
-                rates = np.broadcast_to(mechanism.rates(situation), (len(words), 2))
-                interval = np.full(len(words), self.interval)
-                WriteBacks(mechanism, situation.key, image.placement).change(words, interval, rates, cells, old)
+            change(words, cells, old)
             changed[mechanism.name] = count_ones(before ^ cells)
         return _Cells(words, truth, held, cells, changed)
+
+    def _effect(self, situation: Situation, mechanism: Mechanism) -> tuple[Codewords, _Change]:
+        """The codewords that a mechanism may change, and the function that does it."""
+        image, placement = self._image, self._image.placement
+        if isinstance(mechanism, RandomEvents) and mechanism.keeps_old and self.interval != self._written:
+            write_backs = WriteBacks(mechanism, situation.key, placement)
+            return self._old.flips.codeword, partial(write_backs.change, self.interval, mechanism.rates(situation))
+        upsets = mechanism.upsets(situation)
+        codeword, bit, keep = in_use(upsets.cell, upsets.becomes, placement, image.codewords)
+        effects = Effects.gather(codeword, bit, upsets.becomes[keep], placement)
+        return effects.key, effects.apply
 
     def _moment(self) -> Moment:
         since = self._since_write
@@ -429,6 +428,9 @@ class Device:
         )
         names = ", ".join(mechanism.name for mechanism in self.mechanisms) or "no mechanisms"
         return f"<Device: {self.technology.name if self.technology else 'no technology'} ({names}), {held}>"
+
+
+_Change = Callable[[Codewords, Masks, Masks], None]  # of codewords, in place, what they hold; and what they held before
 
 
 class _Cells(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import NDArray
 
 from hwsim.memory.image import Codewords, Image, Masks, Placement, ones
@@ -149,27 +150,24 @@ class WriteBacks:
     placement: Placement
 
     def change(
-        self,
-        codeword: Codewords,
-        interval: NDArray[np.int64],
-        rates: NDArray[np.float64],
-        cells: Masks,
-        old: Masks,
+        self, interval: npt.ArrayLike, rates: npt.ArrayLike, codeword: Codewords, cells: Masks, old: Masks
     ) -> None:
         """Changes `cells`, in place.
 
         Args:
-            codeword: that of each row of `cells`.
-            interval: for each row the interval that the write began.
-            rates: for each row the probabilities that a change from 0 to 1 fails, and one from 1 to 0.
+            interval: the interval that the write began, one for all rows of `cells` or one for each.
+            rates: the probabilities that a change from 0 to 1 fails, and one from 1 to 0, in the same way.
+            codeword: that of each row.
             cells: what the cells hold.
             old: what they held before they were written.
         """
         row, half, bit = ones(cells ^ old)
         rises = (cells[row, half] >> bit.astype(np.uint64) & np.uint64(1)).astype(bool)
         cell = self.placement.cell(codeword[row], bit + half * self.placement.code.data_bits)
-        rate = np.where(rises, rates[row, 0], rates[row, 1])
-        fails = self.mechanism.fails_to_change(self.key, cell, interval[row], rate)
+        of_rows = np.broadcast_to(np.asarray(rates, np.float64), (len(cells), 2))[row]
+        intervals = np.broadcast_to(interval, len(cells))[row]
+        rate = np.where(rises, of_rows[:, 0], of_rows[:, 1])
+        fails = self.mechanism.fails_to_change(self.key, cell, intervals, rate)
         flips = np.uint64(1) << bit[fails].astype(np.uint64)
         np.bitwise_xor.at(cells, (row[fails], half[fails]), flips)
 

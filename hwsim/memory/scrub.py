@@ -113,7 +113,7 @@ class WriteBackLayer:
         """Changes the cells of some codewords, each in an interval of its own."""
         mine = np.flatnonzero(index > 0) if self.spans.written else np.arange(len(index))
         changed = cells[mine]
-        self.write_backs.change(word[mine], self.spans.first + index[mine], self.rates[index[mine]], changed, old[mine])
+        self.write_backs.change(self.spans.first + index[mine], self.rates[index[mine]], word[mine], changed, old[mine])
         cells[mine] = changed
 
 
