@@ -93,9 +93,11 @@ class Accelerator:
         self._formats = formats
         self.batch = batch
         self.divider = divider
+        self._multiplies = divider == "reciprocal"
         self._port = ReadPort(network, hardened, self.plan, Guards(guards), divider)
         self._sources = {op.name: op for op in network.operations}
         self._places = {op.name: place for place, op in enumerate(network.operations)}
+        # No step refers to the accelerator, which would otherwise keep its weights until cycles are collected.
         self._steps = [(op, self._step(op)) for op in network.operations]
         self._last_read = self._last_reads()
 
@@ -150,7 +152,7 @@ class Accelerator:
             layer, words = counts.layer(_label(op)), reads * self.hardened.words[name].size
             layer.words_read += words
             if self._port.divides(name):
-                self._count_division(layer, words, self.hardened.constants[name].powers_of_two)
+                _count_division(layer, words, self.hardened.constants[name].powers_of_two, self._multiplies)
 
     def _execute(self, images: Tensor, counts: Counts, see: Callable[[str, Any], None] | None = None) -> Tensor:
         """The logits; `see` is shown every value as it is produced: a later operation may overwrite it."""
@@ -204,7 +206,7 @@ class Accelerator:
         if rescaling.reason == "join":
             layer.alignments += y.numel()
         else:
-            self._count_division(layer, y.numel(), _is_power_of_two(rescaling.divisor))
+            _count_division(layer, y.numel(), _is_power_of_two(rescaling.divisor), self._multiplies)
         fmt = self._formats.of_value(self.network, source, rescaled=False)
         rounded = fmt.rounded(result)
         if rescaling.reason == "join" or not fmt.is_fp32:
@@ -309,7 +311,7 @@ class Accelerator:
             if op.multiplier is not None:
                 layer.multiplications += x.numel()
             if divides:
-                self._count_division(layer, x.numel(), powers, by_multiplier=True)
+                _count_division(layer, x.numel(), powers, by_multiplier=True)
             y = x if overwrite else x.clone(memory_format=torch.preserve_format)
             if multiplier is not None:
                 y = times(y, multiplier, op.channel_axis, out=y)
@@ -360,14 +362,15 @@ class Accelerator:
             raise HwsimError(f"The plan gives {op.target} in {op.layer or 'the network'} a scale that it cannot have.")
         return rule.rewrite(op, scales, result)
 
-    def _count_division(self, layer: LayerCounts, n: int, power_of_two: bool, by_multiplier: bool = False) -> None:
-        """A division is a shift if its divisor is a power of two; else a divider or a multiplier does it."""
-        if power_of_two:
-            layer.shifts += n
-        elif by_multiplier or self.divider == "reciprocal":
-            layer.reciprocal_multiplications += n
-        else:
-            layer.divisions += n
+
+def _count_division(layer: LayerCounts, n: int, power_of_two: bool, by_multiplier: bool) -> None:
+    """A division is a shift if its divisor is a power of two; else a divider or a multiplier does it."""
+    if power_of_two:
+        layer.shifts += n
+    elif by_multiplier:
+        layer.reciprocal_multiplications += n
+    else:
+        layer.divisions += n
 
 
 def _chunk(images: Tensor) -> int:

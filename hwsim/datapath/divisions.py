@@ -20,6 +20,7 @@ from hwsim.datapath.tensor_format import TensorFormats
 from hwsim.errors import HwsimError, unknown
 from hwsim.hardening import Scaling, harden
 from hwsim.network import Network
+from hwsim.words import get_format
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,9 @@ def division_table(
     options = replace(options or PlanOptions(), divider=divider)
     formats = TensorFormats.of(activations, accumulators)
     images = torch.randn(batch, *network.input.shape, generator=torch.Generator().manual_seed(0))
-    hardened = harden(network, format, scaling or Scaling())
-    peaks = true_peaks(network, images)
+    words = get_format(format)
+    peaks = true_peaks(network, images)  # whose copies of the weights are gone before the next ones are made
+    hardened = harden(network, words, scaling or Scaling())
     labels = {op.name: op.layer or op.name for op in network.operations}
     rows = []
     for way in WAYS:

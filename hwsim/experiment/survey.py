@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator
 
 import torch
@@ -26,6 +27,8 @@ def survey(names: Iterable[str], scaling: Scaling, format: str, divider: str, ac
         del loaded
         for row in division_table(graph, scaling, format, 1, divider, activations):
             yield [name, row.way, *_counts(row), str(row.constant_bits), row.overflow, row.impossible]
+        del graph
+        gc.collect()  # torch.export leaves cycles, which keep the weights
 
 
 def _counts(row: DivisionCost) -> list[str]:

@@ -1,5 +1,8 @@
 """Every way of dividing gives the reference logits without faults, and counts what the closed forms say."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -53,6 +56,18 @@ def test_powers_of_two_change_no_bit(network, way):
     assert scaled.counts.total.divisions == 0
     assert scaled.counts.total.reciprocal_multiplications == 0
     assert scaled.counts.total.shifts > 0
+
+
+def test_an_accelerator_goes_at_once_with_its_weights(network):
+    accelerator = Accelerator(network, harden(network, "fp32", Scaling()), "absorbed")
+    accelerator.run(IMAGES)
+    gone = weakref.ref(accelerator)
+    gc.disable()
+    try:
+        del accelerator
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("way", DIVIDING)
