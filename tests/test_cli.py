@@ -229,6 +229,56 @@ def test_wrong_input_is_one_line_on_stderr_with_exit_code_2_and_writes_nothing(
     assert [path.name for path in Path().iterdir()] == [scenario]
 
 
+NETWORKS = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    input_shape = (1, 4, 4)
+
+    def __init__(self, forward, **kinds):
+        super().__init__()
+        self.layer = nn.Linear(16, 16, **kinds)
+        self.steps = forward
+
+    def forward(self, images):
+        return self.steps(self.layer, images.flatten(1))
+
+def overwritten(layer, x):
+    y = layer(x)
+    half = y[:, :8]
+    y += 1
+    return torch.cat([y, half], 1)
+
+def branching(): return Net(lambda layer, x: layer(x) if x.sum() > 0 else x)
+def counting(): return Net(lambda layer, x: layer(x)[x[:, 0] > 0])
+def overwriting(): return Net(overwritten)
+def drawing(): return Net(lambda layer, x: layer(x + torch.rand(16)))
+def weightless(): return Net(lambda layer, x: x)
+def complex(): return Net(lambda layer, x: layer(x.to(torch.complex64)).abs(), dtype=torch.complex64)
+def words(): return Net(lambda layer, x: layer(nn.functional.embedding(x, layer.weight).mean(1)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "part"),
+    [
+        ("branching", "depends on the values of a tensor (an if, a loop): use torch.where"),
+        ("counting", "makes a shape or a number of what is in the images"),
+        ("overwriting", "another view is read later: use the form that returns its result"),
+        ("drawing", "aten.rand.default in the network draws at random"),
+        ("weightless", "no weights to store"),
+        ("complex", "weights of torch.complex64: they must be real numbers"),
+        ("words", "does not run on an image of shape (1, 4, 4)"),
+    ],
+)
+def test_a_network_that_cannot_be_run_is_one_line(command: Command, function: str, part: str) -> None:
+    Path("nets.py").write_text(NETWORKS)
+    said = command("divisions", f"nets.py:{function}")
+    assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
+    assert part in said.err
+
+
 def test_a_corrupt_weight_file_is_one_line(command: Command, scenario: str) -> None:
     Path("bad.safetensors").write_bytes(b"not tensors at all")
     said = command("run", scenario, "--set", "network.weights=bad.safetensors")
