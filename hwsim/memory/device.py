@@ -38,6 +38,7 @@ from hwsim.memory.random import Key, Seed
 from hwsim.memory.readout import Readout
 from hwsim.memory.scrub import Spans, scrub
 from hwsim.memory.units import quantity
+from hwsim.memory.weak_cells import distinct
 from hwsim.words import WordFormat
 
 _WORD_BITS = 64
@@ -366,7 +367,7 @@ class Device:
             (mechanism, *self._effect(self._situation(mechanism, now, access), mechanism))
             for mechanism in self.mechanisms
         ]
-        words = np.unique(np.concatenate([self._target.codeword, *(concerned for _, concerned, _ in layers)]))
+        words = distinct(self._target.codeword, *(concerned for _, concerned, _ in layers))
         truth = image.cells(words)
         cells = truth ^ self._target.at(words)
         held, old, changed = cells, self._old.cells(words), {}

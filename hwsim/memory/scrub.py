@@ -32,6 +32,7 @@ from hwsim.memory.mechanism import (
     interval_block,
 )
 from hwsim.memory.spread_events import Lives, SpreadEvents
+from hwsim.memory.weak_cells import distinct
 
 Intervals = NDArray[np.int64]
 Ask = Callable[[Mechanism, int], Situation]
@@ -139,7 +140,7 @@ def scrub(
         touched.append(target.codeword)
     if not spans.written:
         touched += [target.codeword, old.flips.codeword]  # what the last scrub wrote back may have failed
-    words = np.unique(np.concatenate([np.empty(0, np.int64), *touched]))
+    words = distinct(np.empty(0, np.int64), *touched)
     count, intervals = len(words), len(spans)
 
     layers, visits, recurs = list[Layer | WriteBackLayer](), [np.empty(0, np.int64)], np.zeros(count, bool)
@@ -163,7 +164,7 @@ def scrub(
     if not spans.written:
         differs = (target.at(words) != old.flips.at(words)).any(axis=1)
         visits.append(np.flatnonzero(differs) * intervals)
-    run = _Run(image, words, target.at(words), old, layers, spans, np.unique(np.concatenate(visits)), recurs)
+    run = _Run(image, words, target.at(words), old, layers, spans, distinct(*visits), recurs)
     run.go()
     after = Flips.of(words, run.target)
     before = Flips.of(words, np.where((run.held_at == intervals - 1)[:, None], run.held, run.target))
@@ -311,7 +312,7 @@ def _same(one: Upsets, other: Upsets) -> bool:
 def _changed(image: Written, before: Upsets, after: Upsets, chain: int, index: int) -> _Placed:
     """All upsets `after` of the codewords in which they differ from `before`; one that changes nothing if none is."""
     cell = np.setxor1d(before.cell << 4 | before.becomes, after.cell << 4 | after.becomes, assume_unique=True) >> 4
-    words = np.unique(in_use(cell, np.zeros(len(cell), np.uint8), image.placement, image.codewords)[0])
+    words = distinct(in_use(cell, np.zeros(len(cell), np.uint8), image.placement, image.codewords)[0])
     placed = _Placed.of(image, after, chain, index)
     gone = np.setdiff1d(words, placed.codeword)
     kept = np.full(len(gone), KEEP, np.uint8)

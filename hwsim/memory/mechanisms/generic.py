@@ -26,7 +26,7 @@ from hwsim.memory.mechanism import (
     Upsets,
 )
 from hwsim.memory.physics.common import two_state
-from hwsim.memory.weak_cells import check_rate, weak_cells
+from hwsim.memory.weak_cells import check_rate, distinct, weak_cells
 
 Per = Literal["write", "second", "read"]
 Kind = Literal["flip", "to 0", "to 1"]
@@ -190,7 +190,7 @@ def cells_of(situation: Situation, scope: Scope, units: Cells, density: float = 
                 member = weak_cells(situation.key.child("in", scope, unit), size, density)
             found.append(geometry.members(scope, unit, member))
     cells = np.concatenate(found)
-    return np.unique(cells[(cells >= 0) & (cells < situation.cells)])
+    return distinct(cells[(cells >= 0) & (cells < situation.cells)])
 
 
 @dataclass(frozen=True, repr=False, eq=False)
