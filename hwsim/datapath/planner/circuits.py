@@ -4,12 +4,17 @@ A circuit is a set of ties that together with the nodes' equations add up to 0 =
 the union of m circuits, each with a tie of its own that closes it and all other ties independent. Every dependency
 among the ties of E is a combination of the m circuits, and adds up to the same combination of their b's. If these are
 linearly independent over the rational numbers (as vectors of exponents), no combination of them is zero, so every
-dependency is a contradiction: ties of E that hold together must be independent. That leaves at most |E| - m of them,
-and at least m differences.
+dependency is a contradiction. Ties that are combinations of those of E and hold together must then be independent of
+one another: there are at most |E| - m of them.
 
-Where every dependency is a contradiction, such cuts for the circuits closed by the dearest tie, the two dearest, and so
-on are all that linear programming needs to find the cheapest differences (it is the greedy algorithm for matroids);
-single circuits alone leave it with half a difference here and there.
+The ties of E form trees over ends of stars. If the n ends of a tree are in k classes, n - k ties hold within these,
+which are combinations of the n - 1 ties of the tree. So k - 1, added up over all trees, is at least m. No star has
+fewer divisions than the k - 1 of one of its trees. It may well have fewer than ties of a tree that do not hold, where
+it takes one end away from several others.
+
+Where every dependency is a contradiction and no star has more than two ends, such cuts for the circuits closed by the
+dearest tie, the two dearest, and so on are all that linear programming needs to find the cheapest differences (it is
+the greedy algorithm for matroids); single circuits alone leave it with half a difference here and there.
 """
 
 from __future__ import annotations

@@ -1,12 +1,17 @@
 """The cheapest copies that satisfy a set of cuts: a covering problem, solved as a mixed-integer program by HiGHS.
 
-Variables: for each difference in some cut, whether it holds (x, binary); for each star concerned, whether it has
-copies at all (u), whether one of them is not a shift away (v), and what it costs beyond that (w >= 0):
+Variables: for each difference in some cut, whether it holds (x, binary); for each spread of several differences, into
+how many parts its ends fall, less one (y); for each star concerned, its classes less one (r, integer), and its blocks
+less its classes (t, integer):
 
-    minimise    sum over stars of  shift * u + (real - shift) * v + w
-    subject to  sum of x over a cut >= its demand             for each cut
-                x <= u,  and x <= v if the difference is real
-                shift * u + (real - shift) * v + w >= c - real * sum of (1 - x)     for certain sets of differences
+    minimise    sum over stars of  real * r + shift * t
+    subject to  sum of x and y over the spreads of a cut >= its demand     for each cut
+                y <= sum of x over the differences of the spread
+                x, y <= r if the differences are real, else r + t
+                real * r + shift * t >= c - real * sum of (1 - x)          for certain sets of differences
+
+A cut asks for spreads, because one copy may make several differences of a star hold but gives only one more potential.
+Counted one by one, half a copy would seem to do for two contradictions that share a star.
 
 The last kind says what a set of differences of one star costs together: c is the cost of the cheapest partition that
 has them all, and giving up one of them saves at most one copy. They are added when a solution asks for a set of
@@ -16,7 +21,7 @@ differences for less than c.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,13 +33,29 @@ from hwsim.datapath.planner.system import Star
 
 
 @dataclass(frozen=True)
-class _Covering:
-    """A solution of the program: whether it is one, a bound, the cost of each star, and what holds, how much."""
+class Covering:
+    """A solution of the program: whether it is one, a bound, what holds, how much, and the copies of each star.
+
+    Attributes:
+        solved: whether it is one; if not, only the bound says something.
+        bound: on the cost of any.
+        holds: how much each difference holds, if at all.
+        copies: of each star concerned, its classes less one, and its blocks less its classes.
+    """
 
     solved: bool
     bound: float
-    costs: dict[int, float]
-    holds: dict[Difference, float]
+    holds: Mapping[Difference, float] = field(default_factory=dict)
+    copies: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+
+    def satisfies(self, cut: Cut) -> bool:
+        """Whether a cut, known before or not, is satisfied."""
+        total = 0.0
+        for spread in cut.spreads:
+            star = next(iter(spread)).star
+            copies = self.copies.get(star, (0.0, 0.0))
+            total += min(copies[0] if _real(spread) else sum(copies), sum(self.holds.get(d, 0.0) for d in spread))
+        return total > cut.demand - 1e-6
 
 
 @dataclass
@@ -43,24 +64,25 @@ class Cover:
 
     Attributes:
         stars: of the piece.
-        cuts: sets of differences and how many of each set must hold at least.
+        cuts: by their differences.
         joint: sets of differences of one star and what they cost together.
     """
 
     stars: Sequence[Star]
-    cuts: dict[frozenset[Difference], int] = field(default_factory=dict)
+    cuts: dict[frozenset[Difference], Cut] = field(default_factory=dict)
     joint: dict[frozenset[Difference], float] = field(default_factory=dict)
 
     def add(self, cut: Cut) -> bool:
         """Add a cut; whether it asks for more than before."""
-        if self.cuts.get(cut.differences, 0) >= cut.demand:
+        known = self.cuts.get(cut.differences)
+        if known is not None and known.demand >= cut.demand:
             return False
-        self.cuts[cut.differences] = cut.demand
+        self.cuts[cut.differences] = cut
         return True
 
-    def relaxed(self) -> dict[Difference, float]:
-        """How much each difference holds if it may do so partly, at least cost."""
-        return self._covering(whole=False).holds
+    def relaxed(self) -> Covering:
+        """The covering of least cost if differences may hold partly."""
+        return self._covering(whole=False)
 
     def solve(self, gap: float = 0.0, seconds: float = math.inf) -> tuple[float, list[Partition] | None]:
         """A choice of copies, the cheapest one to within a relative gap, and a lower bound on the cost of any.
@@ -75,7 +97,8 @@ class Cover:
             wrong = False
             for number, pairs in _by_star(self._needed(covering.holds)).items():
                 total, choice[number] = cheapest_partition(self.stars[number], pairs)
-                if total > covering.costs[number] * (1 + 1e-9) and frozenset(pairs) not in self.joint:
+                paid = math.fsum(np.multiply(covering.copies[number], _prices(self.stars[number])))
+                if total > paid * (1 + 1e-9) and frozenset(pairs) not in self.joint:
                     self.joint[frozenset(pairs)] = total
                     wrong = True
             if not wrong:
@@ -84,7 +107,7 @@ class Cover:
     def _needed(self, holds: Collection[Difference]) -> set[Difference]:
         """Differences of a solution without those that no cut needs."""
         needed = set(holds)
-        slack = {cut: len(needed & cut) - demand for cut, demand in self.cuts.items()}
+        slack = {cut: len(needed & cut) - self.cuts[cut].demand for cut in self.cuts}
         for difference in sorted(needed):
             touched = [cut for cut in slack if difference in cut]
             if all(slack[cut] > 0 for cut in touched):
@@ -93,67 +116,73 @@ class Cover:
                     slack[cut] -= 1
         return needed
 
-    def _covering(self, gap: float = 0.0, seconds: float = math.inf, whole: bool = True) -> _Covering:
+    def _covering(self, gap: float = 0.0, seconds: float = math.inf, whole: bool = True) -> Covering:
         """Solve the program as it stands."""
         differences = sorted({difference for cut in self.cuts for difference in cut})
-        concerned = sorted({difference.star for difference in differences})
         x = {difference: n for n, difference in enumerate(differences)}
-        u = {star: len(x) + 3 * n for n, star in enumerate(concerned)}
-        costs = {star: _costs(self.stars[star]) for star in concerned}
-        unit = min((c for first, real in costs.values() for c in (first, real) if c > 0), default=1.0)
-        size = len(x) + 3 * len(u)
-        objective = np.zeros(size)
-        for star, column in u.items():
-            first, real = costs[star]
-            objective[column : column + 3] = np.array([first, real - first, unit]) / unit
+        column = {frozenset({difference}): n for difference, n in x.items()}
+        for cut in self.cuts.values():
+            for spread in cut.spreads:
+                column.setdefault(spread, len(column))
+        r = {star: len(column) + 2 * n for n, star in enumerate(sorted({d.star for d in x}))}
+        size = len(column) + 2 * len(r)
+        objective, top = np.zeros(size), np.ones(size)
+        top[len(x) :] = np.inf
+        for star, n in r.items():
+            objective[n : n + 2] = _prices(self.stars[star])
+            top[n : n + 2] = [
+                0 if price is None else np.inf for price in (self.stars[star].real, self.stars[star].shift)
+            ]
+        unit = min(objective[objective > 0], default=1.0)
+        objective /= unit
         entries: list[tuple[int, int, float]] = []
         least: list[float] = []
 
-        def demand(terms: Collection[tuple[int, float]], at_least: float) -> None:
-            entries.extend((len(least), column, value) for column, value in terms)
+        def demand(terms: Collection[tuple[int, float]], at_least: float = 0.0) -> None:
+            entries.extend((len(least), n, value) for n, value in terms)
             least.append(at_least)
 
-        for difference, column in x.items():
-            demand([(u[difference.star], 1), (column, -1)], 0)
-            if difference.real:
-                demand([(u[difference.star] + 1, 1), (column, -1)], 0)
-        for cut, number in self.cuts.items():
-            demand([(x[difference], 1) for difference in cut], number)
+        for spread, n in column.items():
+            star = next(iter(spread)).star
+            demand([(n, -1), (r[star], 1), *([] if _real(spread) else [(r[star] + 1, 1)])])
+            if len(spread) > 1:
+                demand([(n, -1), *((x[difference], 1) for difference in spread)])
+        for cut in self.cuts.values():
+            demand([(column[spread], 1) for spread in cut.spreads], cut.demand)
         for pairs, total in self.joint.items():
-            star = next(iter(pairs)).star
-            copy = max(costs[star]) / unit
-            terms = [(u[star] + part, objective[u[star] + part]) for part in range(3)]
-            demand([*terms, *((x[pair], -copy) for pair in pairs)], total / unit - copy * len(pairs))
+            n = r[next(iter(pairs)).star]
+            copy = max(objective[n : n + 2])
+            terms = [(n, objective[n]), (n + 1, objective[n + 1]), *((x[pair], -copy) for pair in pairs)]
+            demand(terms, total / unit - copy * len(pairs))
         rows, columns, values = (np.array(part) for part in zip(*entries, strict=True))
         matrix = coo_array((values.astype(float), (rows, columns)), shape=(len(least), size))
-        binary = np.full(size, int(whole))
-        binary[len(x) + 2 :: 3] = 0
-        top = np.ones(size)
-        top[len(x) + 2 :: 3] = np.inf
+        integer = np.full(size, int(whole))
+        integer[len(x) : len(column)] = 0
         options = {"mip_rel_gap": gap} | ({"time_limit": seconds} if math.isfinite(seconds) else {})
         solved = milp(
             objective,
-            integrality=binary,
+            integrality=integer,
             bounds=Bounds(0, top),
             constraints=LinearConstraint(matrix, np.array(least), np.inf),
             options=options,
         )
         bound = (0.0 if solved.mip_dual_bound is None else float(solved.mip_dual_bound)) * unit
         if solved.x is None or solved.status != 0:
-            return _Covering(False, bound, {}, {})
-        modelled = {star: float(objective[c : c + 3] @ solved.x[c : c + 3]) * unit for star, c in u.items()}
+            return Covering(False, bound)
         least_held = 0.5 if whole else 1e-9
-        holds = {d: float(solved.x[column]) for d, column in x.items() if solved.x[column] > least_held}
-        return _Covering(True, bound, modelled, holds)
+        holds = {d: float(solved.x[n]) for d, n in x.items() if solved.x[n] > least_held}
+        copies = {star: (float(solved.x[n]), float(solved.x[n + 1])) for star, n in r.items()}
+        return Covering(True, bound, holds, copies)
 
 
-def _costs(star: Star) -> tuple[float, float]:
-    """Cost of the first copy if it is a shift away, and if it is not."""
-    first = star.real if star.shift is None else star.shift
-    real = first if star.real is None else star.real
-    assert first is not None
-    assert real is not None
-    return first, real
+def _prices(star: Star) -> tuple[float, float]:
+    """What one more class costs, and one more block of a class; nothing where that is not on offer."""
+    return star.real or 0.0, star.shift or 0.0
+
+
+def _real(spread: Collection[Difference]) -> bool:
+    """Whether its parts are classes."""
+    return all(difference.real for difference in spread)
 
 
 def _by_star(differences: Collection[Difference]) -> dict[int, set[Difference]]:

@@ -65,10 +65,8 @@ def _tighten(examiner: Examiner, cover: Cover) -> list[Examined]:
     """
     found = []
     while True:
-        holds = cover.relaxed()
-        found.append(examiner.examine(examiner.fractional_ties(holds)))
-        cuts = found[-1].cuts
-        violated = [cut for cut in cuts if sum(holds.get(d, 0.0) for d in cut.differences) < cut.demand - 1e-6]
-        news = [cover.add(cut) for cut in violated]
+        relaxed = cover.relaxed()
+        found.append(examiner.examine(examiner.fractional_ties(relaxed.holds)))
+        news = [cover.add(cut) for cut in found[-1].cuts if not relaxed.satisfies(cut)]
         if not any(news):
             return found

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from hwsim.datapath.planner.exact import Row
@@ -26,11 +28,28 @@ class Difference(NamedTuple):
     real: bool
 
 
-class Cut(NamedTuple):
-    """Differences of which at least `demand` must hold."""
+@dataclass(frozen=True)
+class Cut:
+    """Differences of which at least `demand` must hold, none of them for the same copy as another.
+
+    A *spread* is some differences that connect ends of one star. If `demand` is one, at least one spread must be torn.
+    If it is more, all differences are real, and the classes among the ends of a spread, less one, must add up to
+    `demand` over all spreads.
+    """
 
     differences: frozenset[Difference]
     demand: int = 1
+
+    @cached_property
+    def spreads(self) -> tuple[frozenset[Difference], ...]:
+        """The differences, put together where they connect ends of one star."""
+        found: dict[tuple[int, int], set[Difference]] = {}
+        for difference in self.differences:
+            one, other = (difference.star, difference.a), (difference.star, difference.b)
+            joined = found.get(one, set()) | found.get(other, set()) | {difference}
+            for end in {end for d in joined for end in ((d.star, d.a), (d.star, d.b))}:
+                found[end] = joined
+        return tuple(frozenset(spread) for spread in {id(spread): spread for spread in found.values()}.values())
 
 
 Partition = tuple[tuple[int, int], ...]

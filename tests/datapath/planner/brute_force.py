@@ -34,6 +34,23 @@ def least_cost(problem: Problem) -> float | None:
     raise AssertionError("the finest choice is possible")
 
 
+def possible_choices(problem: Problem):
+    """Every choice that is possible, for a problem without idle multipliers: the class and the block at which each
+    tensor is held, first its own and then those of its readers."""
+    stars, variables, equations = _system(problem)
+    names = [t.name for t in problem.tensors if any(t.name in node.inputs for node in problem.nodes)]
+    for choice in itertools.product(*(_options(problem, *star) for star in stars)):
+        if _possible(variables, equations, [classes for _, classes in choice]):
+            held = (
+                [_place(classes, end) for end in ends] for (ends, *_), (_, classes) in zip(stars, choice, strict=True)
+            )
+            yield dict(zip(names, held, strict=True))
+
+
+def _place(classes, end):
+    return next((n, block) for n, blocks in enumerate(classes) for block in map(tuple, blocks) if end in block)
+
+
 def choices(problem: Problem) -> int:
     """How many choices `least_cost` has to try at most."""
     return math.prod(len(_options(problem, *star)) for star in _system(problem)[0])
