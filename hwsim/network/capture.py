@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import operator
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
 from io import StringIO
@@ -44,6 +45,7 @@ _REGIONS = {  # parts of a graph under a setting of autograd or autocast -> how 
     torch.ops.higher_order.wrap_with_set_grad_enabled: 1,
     torch.ops.higher_order.wrap_with_autocast: 4,
 }
+_EXTREMA: dict[Any, Any] = {ATEN.max.dim: ATEN.amax.default, ATEN.min.dim: ATEN.amin.default}
 _CASTS = {ATEN.to.dtype, ATEN.to.device, ATEN.to.dtype_layout, ATEN.type_as.default}
 _DROPOUTS = {
     ATEN.dropout.default,
@@ -104,7 +106,10 @@ _REASONS = {  # what torch.export says -> what it means, and what would be right
 
 def _reason(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    first = lines[0] if lines else type(error).__name__
+    if not lines:
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        return f"{type(error).__name__} in line {at.lineno} of {at.filename}, {at.line!r}."
+    first = lines[0]
     return next((meaning for said, meaning in _REASONS.items() if said in first), first)
 
 
@@ -210,6 +215,11 @@ class _Lowering:
         elif target == ATEN.square.default or (target == ATEN.pow.Tensor_Scalar and args[1] == 2):
             # What torch computes, in words that the scale algebra knows.
             self._emit(node, Call(node.name, _module_path(node), ATEN.mul.Tensor, (args[0], args[0])))
+        elif target is operator.getitem and args[1] == 0 and node.all_input_nodes[0].target in _EXTREMA:
+            # Of a maximum and its place, the maximum.
+            both = node.all_input_nodes[0]
+            value, axis, *keep = self._values(tuple(both.args))
+            self._emit(node, Call(node.name, _module_path(node), _EXTREMA[both.target], (value, [axis], *keep)))
         else:
             kwargs = {key: self._values(value) for key, value in node.kwargs.items()}
             self._emit(node, Call(node.name, _module_path(node), target, args, kwargs))

@@ -295,7 +295,7 @@ _CARRY = (
     ATEN.abs.default, ATEN.channel_shuffle.default, ATEN.pixel_shuffle.default, ATEN.prelu.default,
     ATEN.unflatten.int, ATEN.movedim.int, ATEN.movedim.intlist, ATEN.index_select.default, ATEN.index.Tensor,
     ATEN.amax.default, ATEN.amin.default, ATEN.linalg_vector_norm.default, ATEN.unbind.int, ATEN.sum.default,
-    ATEN.cumsum.default, ATEN.flip.default, ATEN.tile.default, ATEN.gather.default,
+    ATEN.cumsum.default, ATEN.flip.default, ATEN.tile.default, ATEN.gather.default, ATEN.col2im.default,
     ATEN.pixel_unshuffle.default, ATEN.im2col.default, ATEN.unfold.default, ATEN.upsample_nearest2d.vec,
     ATEN.upsample_bilinear2d.vec, ATEN.upsample_bicubic2d.vec, ATEN.grid_sampler_2d.default, ATEN.std.correction,
     operator.getitem,

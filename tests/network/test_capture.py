@@ -202,6 +202,9 @@ OTHERS = {
     "constants for each image": Two(with_constants_for_each_image),
     "the number of images": Two(lambda m, x: m.second(m.first(x) / x.shape[0] + x.shape[0] * m.first(x))),
     "a number in a buffer": Two(lambda m, x: m.second(m.first(x) * m.three.item())),
+    "maxima and their places": Two(
+        lambda m, x: m.second(m.first(x) * m.first(x).max(1, keepdim=True)[0] - m.first(x).min(1)[0][:, None])
+    ),
     "the shape of another tensor": Two(lambda m, x: m.second(m.first(x).view(-1, 2, 3).reshape_as(x).view_as(x))),
     "an encoder with a class token": Encoder(),
     "an LSTM": Recurrent(nn.LSTM),
@@ -230,6 +233,10 @@ def viewed_while_overwritten(m, x):
     return m.second(view.flatten(1))
 
 
+def refusing(m, x):
+    raise AssertionError
+
+
 def counting(m, x):
     m.shift += 1
     return m.second(x)
@@ -253,6 +260,7 @@ def in_bfloat16(m, x):
         (lambda m, x: m.second(x) * x.max().item(), "item.default in the network makes a shape or a number"),
         (lambda m, x: m.second(x.reshape(2, 6)), "Two cannot be captured.*one number of images only"),
         (viewed_while_overwritten, "add_.Tensor in the network overwrites a tensor of which another view is read"),
+        (refusing, r"Two cannot be captured.*AssertionError in line \d+ of .*test_capture.py, 'raise AssertionError'"),
         (counting, "add_.Tensor in the network overwrites a parameter or buffer"),
         (in_bfloat16, "Autocast in the network computes in torch.bfloat16: capture the network in float32"),
         (lambda m, x: m.second(functional.dropout(x, 0.5, True)), "dropout.default in the network draws at random"),

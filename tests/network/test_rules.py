@@ -64,6 +64,12 @@ def test_homogeneous_operations_carry_the_scale(target, rest):
     assert torch.equal(target(8.0 * X, *rest), 8.0 * target(X, *rest))
 
 
+def test_overlapping_patches_that_are_put_together_carry_the_scale():
+    patches, rest = X.reshape(2, 16, 9), ([4, 4], [2, 2], [1, 1], [0, 0], [1, 1])
+    assert rule_of(call(ATEN.col2im.default, Ref("x"), *rest)).effect == "carry"
+    assert torch.equal(ATEN.col2im.default(8.0 * patches, *rest), 8.0 * ATEN.col2im.default(patches, *rest))
+
+
 PARAMETERS = {"p": torch.linspace(0.5, 2, 6), "mask": X[:1] > 0, "token": X[1:, :1], "mix": X[0, 0]}
 
 
