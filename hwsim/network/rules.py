@@ -46,7 +46,7 @@ class Rule:
 
     Attributes:
         effect: one of the effects that this module's docstring lists.
-        applies: whether this call of the operation follows the rule (padding with zero does, with one does not).
+        applies: whether this call of the operation follows the rule (a quotient by a constant, not of one).
         rewrite: (call, scale of each input, scale of the result) -> the call with its constants changed.
         carried: with `carry`, the argument whose scale the result has; other inputs must be of scale one, or taken
             care of by `rewrite` (`absorbs_others`).
@@ -305,8 +305,8 @@ for _target in _CARRY:
     teach(_target, Rule("carry", _reads_a_value))
 for _target in (ATEN.expand_as.default, ATEN.reshape_as.default, ATEN.view_as.default):
     teach(_target, Rule("carry", _reads_a_value, absorbs_others=True))  # of the other input only the shape matters
-teach(ATEN.pad.default, Rule("carry", lambda call: not _argument(call, 3)))
-teach(ATEN.constant_pad_nd.default, Rule("carry", lambda call: not _argument(call, 2, 0)))
+teach(ATEN.pad.default, Rule("carry", _one_value_and_plain_numbers, _scaling_numbers(3)))
+teach(ATEN.constant_pad_nd.default, Rule("carry", _one_value_and_plain_numbers, _scaling_numbers(2)))
 for _target in (ATEN.hardtanh.default, ATEN.clamp.default):
     teach(_target, Rule("carry", _one_value_and_plain_numbers, _scaling_numbers(1, 2)))
 for _target in (ATEN.clamp_min.default, ATEN.clamp_max.default):

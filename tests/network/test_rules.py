@@ -52,6 +52,12 @@ CLAMPED = [
     (ATEN.clamp_min.default, (0.25,)),
     (ATEN.clamp_max.default, (0.25,)),
 ]
+PADDED = [
+    (ATEN.pad.default, ([1, 1], "constant", 0.75)),
+    (ATEN.pad.default, ([1, 1], "constant", -torch.inf)),
+    (ATEN.pad.default, ([1, 1, 1, 1], "reflect")),
+    (ATEN.constant_pad_nd.default, ([1, 1], 0.75)),
+]
 
 
 def call(target, *args):
@@ -94,8 +100,8 @@ def true(f, *values):
     return evaluated(f, dict(zip(f.inputs, values, strict=True)))
 
 
-@pytest.mark.parametrize(("target", "rest"), CLAMPED)
-def test_clamps_scale_their_bounds(target, rest):
+@pytest.mark.parametrize(("target", "rest"), [*CLAMPED, *PADDED])
+def test_bounds_and_padding_are_scaled(target, rest):
     f = call(target, Ref("x"), *rest)
     assert rule_of(f).effect == "carry"
     assert torch.equal(computed(f, 8.0 * X), 8.0 * true(f, X))
@@ -272,8 +278,7 @@ def test_concatenation_joins_all_its_inputs():
         call(ATEN.gelu.default, Ref("x")),
         call(ATEN.sigmoid.default, Ref("x")),
         call(ATEN.softmax.int, Ref("x"), 1),
-        call(ATEN.pad.default, Ref("x"), [1, 1], "constant", 1.0),
-        call(ATEN.constant_pad_nd.default, Ref("x"), [1, 1], 1.0),
+        call(ATEN.pad.default, Ref("x"), [1, 1], "constant", Ref("y")),
         call(ATEN.clamp.default, Ref("x"), Ref("y")),
         call(ATEN.where.self, Ref("m"), Ref("x"), Ref("y")),
         call(ATEN.addcmul.default, Ref("x"), Ref("y"), Parameter("p")),
