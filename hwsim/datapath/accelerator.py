@@ -189,6 +189,10 @@ class Accelerator:
         arithmetic = isinstance(op, Linear) or (isinstance(op, Affine) and not self._accumulates(op)) or _computes(op)
         if op is not None and (arithmetic or not fmt.is_fp32):
             counts.overflow(_label(op), fmt.overflowed(y, rounded), self._places[name])
+        if not fmt.is_fp32:
+            counts.layer(self.network.input.name if op is None else _label(op)).underflows += fmt.underflowed(
+                y, rounded
+            )
         return rounded
 
     def _where(self, value: str, reader: str) -> str:
@@ -212,6 +216,8 @@ class Accelerator:
         if rescaling.reason == "join" or not fmt.is_fp32:
             place = self._places.get(self._wants(rescaling), len(self._places))
             counts.overflow(self._charged(rescaling), fmt.overflowed(result, rounded), place)
+        if not fmt.is_fp32:
+            layer.underflows += fmt.underflowed(result, rounded)
         return rounded
 
     def _wants(self, rescaling: Rescaling) -> str:

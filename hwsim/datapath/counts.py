@@ -16,6 +16,7 @@ COUNTERS = {
     "shifts": "divisions by a power of two: shifts or exponent subtractions",
     "alignments": "elements rescaled so that the inputs of a sum or concatenation have one scale",
     "nonfinite": "NaN or infinite values that the layer put out; in fixed point, values that saturated",
+    "underflows": "values that the layer put out, not zero, that are zero in a format of tensors narrower than FP32",
 }
 """Every counter and its meaning; the unit is operations (or words, or values)."""
 
@@ -34,6 +35,7 @@ class LayerCounts:
     shifts: int = 0
     alignments: int = 0
     nonfinite: int = 0
+    underflows: int = 0
 
     def __add__(self, other: LayerCounts) -> LayerCounts:
         return LayerCounts(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})

@@ -79,6 +79,10 @@ class TensorFormat:
         half = self.words.smallest / 2
         return y.numel() - int(((y <= self.words.largest + half) & (y >= self.words.lowest - half)).sum())
 
+    def underflowed(self, y: Tensor, rounded: Tensor) -> int:
+        """How many elements of `y` are zero only once rounded."""
+        return int(torch.count_nonzero(y)) - int(torch.count_nonzero(rounded))
+
 
 @dataclass(frozen=True)
 class TensorFormats:

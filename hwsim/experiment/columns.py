@@ -82,6 +82,11 @@ _OUTCOME = (
         "values",
         "activations that left the finite range, in one pass over the images, mean over fault maps",
     ),
+    Column(
+        "underflows",
+        "values",
+        "values that became zero in a format of tensors narrower than FP32, in that pass, mean over fault maps",
+    ),
     Column("overflow_layers", "", "layers where that happened under any fault map, joined by +"),
     Column("guarded_words", "words", "words read that a guard changed, in one pass, mean over fault maps"),
     Column("words_read", "words", "words that the datapath reads in one pass over the images"),

@@ -59,6 +59,7 @@ def _point_row(point: AnyPoint, variant: Variant, images: int, crops: int, recor
         known = [record["flips"][field] for record in records if field in record["flips"]]
         row[f"flips_{field}"] = fmean(known) if known else None
     row["overflows"] = fmean(sum(record["overflows"].values()) for record in records)
+    row["underflows"] = fmean(count["underflows"] for count in counts)
     row["overflow_layers"] = "+".join(dict.fromkeys(name for record in records for name in record["overflows"]))
     row["guarded_words"] = fmean(count["guarded_words"] for count in counts)
     # These do not depend on faults: any trial of the point has them.

@@ -104,6 +104,13 @@ def remarks(rows: Sequence[DivisionCost], activations: str, accumulators: str, c
             yield f"  {first} {repair.text}: {number(repair.cost)} {UNITS[cost]} for one image."
         if not row.repairs:
             yield "  No plan, t or format of hwsim's keeps it in range."
+    lost = [
+        f"{row.way} {number(row.each_image('underflows'))}"
+        for row in rows
+        if row.counts is not None and row.counts.total.underflows
+    ]
+    if lost:
+        yield f"Values that become zero with {formats}, for one image: {', '.join(lost)}."
 
 
 def _impossible(row: DivisionCost) -> bool:

@@ -2,7 +2,9 @@
 
 import gc
 import weakref
+from typing import ClassVar
 
+import ml_dtypes
 import numpy as np
 import pytest
 import torch
@@ -259,3 +261,34 @@ class TestOverflow:
         assert not run.nonfinite
         with torch.inference_mode():
             assert torch.allclose(run.logits, module.float()(x), rtol=1e-4, atol=1e-6)
+
+
+class TestUnderflow:
+    HELD: ClassVar = {  # name -> what its numbers are in the format, by somebody else's rounding
+        "fp16": lambda y: y.astype(np.float16),
+        "bf16": lambda y: y.astype(ml_dtypes.bfloat16),
+        "fp8_e5m2": lambda y: y.astype(ml_dtypes.float8_e5m2),
+        "q2.5": lambda y: np.rint(y.astype(np.float64) * 32),  # to nearest even, as the words are
+    }
+
+    @pytest.mark.parametrize("name", HELD)
+    @pytest.mark.parametrize("power", [0, 10])
+    def test_counts_what_becomes_zero_only_in_the_format(self, name, power):
+        # Ten binades of magnitudes around the smallest number, one layer, its output at scale one and at 2**10.
+        torch.manual_seed(0)
+        module = nn.Sequential(nn.Linear(8, 512, bias=False), nn.ReLU()).eval()
+        with torch.no_grad():
+            module[0].weight.mul_(2.0 ** torch.randint(-10, 1, (512, 1)) / module[0].weight.abs().max())
+        smallest = {"fp16": 2.0**-24, "bf16": 2.0**-133, "fp8_e5m2": 2.0**-16, "q2.5": 2.0**-5}[name]
+        x = torch.randn(4, 8, generator=torch.Generator().manual_seed(1)) * 32
+        x = torch.from_numpy(self.HELD[name](x.numpy()).astype(np.float32) / (32 if name == "q2.5" else 1)) * smallest
+        network = capture(module, x[:1])
+        stored = harden(network, "fp32", Scaling(target=2.0**power, power_of_two=True))
+        way = "logits" if power else "per_layer"
+        run = Accelerator(network, stored, way, activations=name).run(x)
+        assert stored.constants["0.weight"].values[0] == 2.0**power
+        images = self.HELD[name](x.numpy()).astype(np.float32) / (32 if name == "q2.5" else 1)
+        y = torch.nn.functional.linear(torch.from_numpy(images), module[0].weight.detach() * 2.0**power).numpy()
+        expected = int(((y != 0) & (self.HELD[name](y) == 0)).sum())
+        assert run.counts["0"].underflows == expected
+        assert expected > 0
