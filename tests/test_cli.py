@@ -245,10 +245,8 @@ class Net(nn.Module):
         return self.steps(self.layer, images.flatten(1))
 
 def overwritten(layer, x):
-    y = layer(x)
-    half = y[:, :8]
-    y += 1
-    return torch.cat([y, half], 1)
+    layer.bias += 1
+    return layer(x)
 
 def branching(): return Net(lambda layer, x: layer(x) if x.sum() > 0 else x)
 def counting(): return Net(lambda layer, x: layer(x)[x[:, 0] > 0])
@@ -265,7 +263,7 @@ def words(): return Net(lambda layer, x: layer(nn.functional.embedding(x, layer.
     [
         ("branching", "depends on the values of a tensor (an if, a loop): use torch.where"),
         ("counting", "makes a shape or a number of what is in the images"),
-        ("overwriting", "another view is read later: use the form that returns its result"),
+        ("overwriting", "overwrites a parameter or buffer"),
         ("drawing", "aten.rand.default in the network draws at random"),
         ("weightless", "no weights to store"),
         ("complex", "weights of torch.complex64: they must be real numbers"),

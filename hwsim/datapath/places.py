@@ -14,6 +14,7 @@ from hwsim.datapath.tensor_format import TensorFormats
 from hwsim.hardening import Constants, Hardened
 from hwsim.hardening.scaling import EXPONENT_BITS
 from hwsim.network import Affine, Call, Linear, Network, Operation, Scale, rule_of
+from hwsim.network.rules import unchanged
 from hwsim.network.scale import ONE, SIGNIFICAND_BITS
 
 KINDS = {
@@ -274,7 +275,7 @@ class _Places:
             product = product * scale
         if rule.effect == "absorb":
             return product / produced
-        if rule.effect == "carry" and rule.absorbs_others:
+        if rule.effect == "carry" and rule.absorbs_others and rule.rewrite is not unchanged:
             # Exactly one, where only the carried tensor has a scale.
             others = [s for at, s in enumerate(seen) if at != rule.carried and isinstance(s, Scale) and not s.is_one]
             return product / produced if others else ONE

@@ -83,7 +83,20 @@ def capture(module: Any, example: Tensor) -> Network:
             program = torch.export.export(module, (example,), dynamic_shapes=dynamic)
     except Exception as error:  # torch.export raises many unrelated types, all meaning "cannot be followed"
         raise HwsimError(f"{name} cannot be captured by torch.export: {_reason(error)}") from error
-    return _Lowering(program, tuple(example.shape[1:])).network(name)
+    shape = tuple(example.shape[1:])
+    try:
+        return _Lowering(program, shape).network(name)
+    except _OverwrittenError as overwritten:
+        try:
+            with _silent():
+                program = program.run_decompositions({})  # into operations that overwrite nothing
+        except Exception:  # as above
+            raise HwsimError(str(overwritten)) from overwritten
+        return _Lowering(program, shape).network(name)
+
+
+class _OverwrittenError(HwsimError):
+    """A tensor is overwritten, and what shares its storage would have to change with it."""
 
 
 @contextmanager
@@ -209,6 +222,12 @@ class _Lowering:
             self._linear(node, target, args)
         elif target == ATEN.batch_norm.default and all(isinstance(a, Parameter) for a in args[3:5]):
             self._batch_norm(node, args)
+        elif target == ATEN._native_batch_norm_legit_no_training.default:
+            self._batch_norm(node, (*args[:5], False, *args[5:]))
+        elif target is operator.getitem and node.all_input_nodes[0].target == (
+            ATEN._native_batch_norm_legit_no_training.default
+        ):
+            self.alias[node.name] = args[0]
         elif target in (ATEN.relu6.default, ATEN.hardtanh.default):
             bounds = (0.0, 6.0) if target == ATEN.relu6.default else (*args[1:], *(-1.0, 1.0)[len(args) - 1 :])
             self._emit(node, Call(node.name, _module_path(node), ATEN.hardtanh.default, (args[0], *bounds)))
@@ -271,8 +290,7 @@ class _Lowering:
     def _rebind(self, node: torch.fx.Node) -> None:
         """After an in-place operation, the overwritten tensor's name means the result.
 
-        A view of the overwritten storage that is read later would have to see the change too; networks do not do
-        this, and guessing would be wrong in silence.
+        A view of the overwritten storage that is read later would have to see the change too.
         """
         first = node.args[0]
         assert isinstance(first, torch.fx.Node)
@@ -285,7 +303,7 @@ class _Lowering:
             if value == overwritten:
                 self.alias[other] = self.alias[node.name]
             elif self.views.get(value.name, value.name) == storage and _read_after(node, other):
-                raise HwsimError(
+                raise _OverwrittenError(
                     f"{node.target} in {_module_path(node) or 'the network'} overwrites a tensor of which "
                     "another view is read later: use the form that returns its result."
                 )

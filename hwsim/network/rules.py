@@ -260,6 +260,10 @@ def _two_values(call: Call) -> bool:
     return all(isinstance(arg, Ref) and not isinstance(arg, Size) for arg in call.args[:2])
 
 
+def _parts_are_tensors(call: Call) -> bool:
+    return all(isinstance(arg, Ref | Parameter) and not isinstance(arg, Size) for arg in call.args[:2])
+
+
 def _by_a_size(call: Call) -> bool:
     """A product with the number of images, or a division by it."""
     return isinstance(call.args[0], Ref) and isinstance(call.args[1], Size)
@@ -324,6 +328,8 @@ for _target in (ATEN.ones_like.default, ATEN.full_like.default, ATEN.new_ones.de
     teach(_target, Rule("absorb", _reads_a_value, _filled, keeps=False))
 for _target in (ATEN.zeros.default, ATEN.ones.default, ATEN.full.default):  # for each image, of which there are a Size
     teach(_target, Rule("absorb", rewrite=_filled, keeps=False))
+for _target in (ATEN.fill.Tensor, ATEN.fill.Scalar):
+    teach(_target, Rule("absorb", _one_value, _filled, keeps=False))
 for _target in (ATEN.zeros_like.default, ATEN.new_zeros.default):
     teach(_target, Rule("absorb", _reads_a_value, keeps=False))
 for _target in (ATEN.where.self, ATEN.where.ScalarOther, ATEN.where.ScalarSelf):
@@ -332,6 +338,9 @@ teach(
     ATEN.scaled_dot_product_attention.default,
     Rule("carry", lambda call: len(call.inputs) == 3, _attention, carried=2, absorbs_others=True),
 )
+for _target in (ATEN.slice_scatter.default, ATEN.select_scatter.default):  # a tensor with a part of it replaced
+    teach(_target, Rule("join", _parts_are_tensors, _scaling_parameters))
+teach(ATEN.copy.default, Rule("carry", _two_values, carried=1, absorbs_others=True))
 for _target in (ATEN.cat.default, ATEN.stack.default, ATEN.maximum.default, ATEN.minimum.default):
     teach(_target, Rule("join", rewrite=_scaling_parameters))
 for _target in (ATEN.add.Tensor, ATEN.sub.Tensor):

@@ -197,6 +197,12 @@ def test_the_number_of_images_is_a_factor_without_scale(target):
     assert rule_of(call(target, Ref("x"), Size("n"))).effect == "carry"
 
 
+def test_what_is_copied_into_a_tensor_keeps_its_scale():
+    f = call(ATEN.copy.default, Ref("x"), Ref("y"))
+    assert rule_of(f).carried == 1
+    assert torch.equal(computed(f, X, 8.0 * X.flip(0)), 8.0 * true(f, X, X.flip(0)))
+
+
 @pytest.mark.parametrize("target", [ATEN.expand_as.default, ATEN.reshape_as.default, ATEN.view_as.default])
 def test_of_a_tensor_whose_shape_is_taken_only_the_shape_matters(target):
     f = call(target, Ref("x"), Ref("y"))
@@ -212,6 +218,7 @@ def test_of_a_tensor_whose_shape_is_taken_only_the_shape_matters(target):
         call(ATEN.maximum.default, Ref("x"), Parameter("p")),
         call(ATEN.minimum.default, Parameter("p"), Ref("x")),
         call(ATEN.where.self, Parameter("mask"), Ref("x"), Parameter("p")),
+        call(ATEN.slice_scatter.default, Ref("x"), Parameter("token"), 1, 0, 1),
         call(ATEN.where.ScalarOther, Parameter("mask"), Ref("x"), 0.75),
         call(ATEN.where.ScalarSelf, Parameter("mask"), 0.75, Ref("x")),
     ],
@@ -249,6 +256,7 @@ def test_a_constant_made_for_each_image_takes_any_scale(target):
         call(ATEN.ones_like.default, Ref("x")),
         call(ATEN.zeros_like.default, Ref("x")),
         call(ATEN.full_like.default, Ref("x"), 0.75),
+        call(ATEN.fill.Scalar, Ref("x"), 0.75),
         call(ATEN.new_zeros.default, Ref("x"), [2, 3]),
         call(ATEN.new_ones.default, Ref("x"), [2, 3]),
         call(ATEN.new_full.default, Ref("x"), [2, 3], 0.75),
