@@ -135,7 +135,7 @@ def _functional(target: Any) -> Any:
 
     `view` becomes `reshape`, which also works for the memory layout that a datapath chooses.
     """
-    if target == ATEN.view.default:
+    if target in (ATEN.view.default, ATEN._unsafe_view.default):
         return ATEN.reshape.default
     if not _overwrites(target):
         return target
