@@ -44,7 +44,7 @@ def cheapest_choice(examiner: Examiner, deadline: float = math.inf) -> Choice:
         if cuts:
             news = [cover.add(cut) for cut in cuts]
             assert any(news), "the covering problem already knows every contradiction of its solution"
-            best = min(best, *_tighten(examiner, cover), key=lambda examined: examined.cost)
+            best = min([best, *_tighten(examiner, cover, deadline)], key=lambda examined: examined.cost)
         else:
             gap = 0.0
         found, choice = cover.solve(gap, max(deadline - time.monotonic(), 0.1))
@@ -58,15 +58,16 @@ def cheapest_choice(examiner: Examiner, deadline: float = math.inf) -> Choice:
     return Choice(best.partitions, best.cost, proven)
 
 
-def _tighten(examiner: Examiner, cover: Cover) -> list[Examined]:
-    """Add cuts that the linear relaxation of the covering problem violates, until none is found.
+def _tighten(examiner: Examiner, cover: Cover, deadline: float) -> list[Examined]:
+    """Add cuts that the linear relaxation of the covering problem violates, until none is found or time is up.
 
     Returns the possible choices met on the way.
     """
-    found = []
-    while True:
+    found = list[Examined]()
+    while time.monotonic() < deadline:
         relaxed = cover.relaxed()
         found.append(examiner.examine(examiner.fractional_ties(relaxed.holds)))
         news = [cover.add(cut) for cut in found[-1].cuts if not relaxed.satisfies(cut)]
         if not any(news):
-            return found
+            break
+    return found
