@@ -30,13 +30,14 @@ from hwsim.memory.effects import Content, Effects, Flips, WriteBacks, count_ones
 from hwsim.memory.faults import Faults
 from hwsim.memory.geometry import Geometry
 from hwsim.memory.image import Blank, Codewords, Fill, Masks, Placement, Written
+from hwsim.memory.intervals import Spans
 from hwsim.memory.mechanism import STAGES, Mechanism, RandomEvents, Situation, check_mechanism, situation_for
 from hwsim.memory.mechanisms import mechanisms_of
 from hwsim.memory.memory import Layout, Memory
 from hwsim.memory.mission import Condition, Exposure, Mission, Phase, to_ticks
 from hwsim.memory.random import Key, Seed
 from hwsim.memory.readout import Readout
-from hwsim.memory.scrub import Spans, scrub
+from hwsim.memory.scrub import scrub
 from hwsim.memory.units import quantity
 from hwsim.memory.weak_cells import distinct
 from hwsim.words import WordFormat
