@@ -190,9 +190,8 @@ class Accelerator:
         if op is not None and (arithmetic or not fmt.is_fp32):
             counts.overflow(_label(op), fmt.overflowed(y, rounded), self._places[name])
         if not fmt.is_fp32:
-            counts.layer(self.network.input.name if op is None else _label(op)).underflows += fmt.underflowed(
-                y, rounded
-            )
+            layer = counts.layer(self.network.input.name if op is None else _label(op))
+            layer.underflows += fmt.underflowed(y, rounded)
         return rounded
 
     def _where(self, value: str, reader: str) -> str:
