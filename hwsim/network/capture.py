@@ -6,6 +6,7 @@ import logging
 import math
 import operator
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
 from io import StringIO
@@ -101,11 +102,11 @@ class _OverwrittenError(HwsimError):
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Without the graphs that torch logs and prints when it cannot follow a module: the error says why."""
+    """Without the graphs that torch logs and prints when it cannot follow a module, nor warnings: errors say why."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with redirect_stderr(StringIO()):
+        with redirect_stderr(StringIO()), warnings.catch_warnings(action="ignore"):
             yield
     finally:
         logging.disable(before)
