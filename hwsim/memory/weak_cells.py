@@ -105,7 +105,7 @@ def weak_words(key: Key, words: int, width: int, rate: float) -> tuple[NDArray[n
     Bit b of word w is cell w * width + b. Addresses are sorted and occur once.
     """
     struck = _struck(key, words * width, rate)
-    struck.sort()
+    struck.sort(kind="stable")  # merges the layers, which are sorted
     address, mask = np.empty(len(struck), np.int64), np.empty(len(struck), np.uint32)
     count = 0
     for piece in _pieces(struck, width):
@@ -119,7 +119,7 @@ def weak_words(key: Key, words: int, width: int, rate: float) -> tuple[NDArray[n
 def distinct(*values: NDArray[Any]) -> NDArray[Any]:
     """All values, sorted, each once: as `np.unique`, whose hashing takes ten times as long for millions of them."""
     found = np.concatenate(values)
-    found.sort(kind="stable")  # quick where runs are sorted already, as they are here
+    found.sort(kind="stable")  # merges runs that are sorted already, as they are here
     new = np.ones(len(found), bool)
     np.not_equal(found[1:], found[:-1], out=new[1:])
     return found[new]
