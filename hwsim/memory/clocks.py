@@ -7,8 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.memory.mission import TICKS_PER_S, Condition, Exposure, Mission, Ticks
-from hwsim.memory.spread_events import Lives
+from hwsim.memory.mission import TICKS_PER_S, Condition, Exposure, Lives, Mission, Ticks
 
 
 class Moment(NamedTuple):
@@ -70,7 +69,7 @@ class Times:
         """What the memory had lived through at the beginning of the first interval and at the end of each."""
         before = self._begin.life
         conditions = tuple(dict.fromkeys([*self._mission.conditions, *before]))
-        seconds = np.array([before.get(condition, 0.0) for condition in conditions]) + np.zeros((len(self.kind) + 1, 1))
+        seconds = np.tile([before.get(condition, 0.0) for condition in conditions], (len(self.kind) + 1, 1))
         spent = (self._elapsed - self._elapsed[0]) / TICKS_PER_S
         seconds[:, : spent.shape[1]] += spent
         since = self._begin.since_write

@@ -12,8 +12,6 @@ from hwsim.memory.image import Codewords, Image, Masks, Placement, ones
 from hwsim.memory.mechanism import Bits, Cells, RandomEvents
 from hwsim.memory.random import Key
 
-_UP, _DOWN, _OLD_FOR_0, _OLD_FOR_1 = range(4)
-
 
 @dataclass(frozen=True)
 class Flips:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from hwsim.memory.effects import in_use
 from hwsim.memory.image import Codewords, Written
 from hwsim.memory.mechanism import KEEP, Bits, Mechanism, RandomEvents, Situation, Upsets, interval_block
-from hwsim.memory.spread_events import Lives, SpreadEvents
+from hwsim.memory.mission import Lives
+from hwsim.memory.spread_events import SpreadEvents
 from hwsim.memory.weak_cells import distinct
 
 Intervals = NDArray[np.int64]

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,6 +160,25 @@ class Exposure(Mapping[Condition, float]):
     def __repr__(self) -> str:
         parts = "; ".join(f"{seconds:g} s at {condition}" for condition, seconds in self.items())
         return f"<Exposure: {parts or 'none'}>"
+
+
+class Lives(NamedTuple):
+    """What a memory had lived through where neighbouring intervals of its life meet.
+
+    Attributes:
+        conditions: the conditions.
+        seconds: (intervals + 1, conditions) since it was new: at the beginning of the first, and at the end of each.
+    """
+
+    conditions: tuple[Condition, ...]
+    seconds: NDArray[np.float64]
+
+    @classmethod
+    def of_one(cls, begin: Exposure, end: Exposure) -> Lives:
+        """Those of a single interval."""
+        conditions = tuple(end)
+        rows = [[exposure.get(condition, 0.0) for condition in conditions] for exposure in (begin, end)]
+        return cls(conditions, np.array(rows))
 
 
 @dataclass(frozen=True)

@@ -15,43 +15,39 @@ stays failed until it is written.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import ClassVar, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.memory.mechanism import KEEP, Cells, Mechanism, Numbers, Rates, Situation, Upsets, flips, uniform
-from hwsim.memory.mission import Condition, Exposure
+from hwsim.memory.mission import Condition, Lives
 from hwsim.memory.physics.common import normal_average, normal_quantile, two_state
 from hwsim.memory.random import Key
 from hwsim.memory.weak_pairs import weak_pairs
 
 Intervals = NDArray[np.int64]
 
-_OFTEN = 64.0  # events after the first one, from which on a cell is struck in nearly every interval, and so drawn
+_OFTEN = 64.0  # events after the first one, from which on intervals are drawn one by one, not from event to event
 _AT_ONCE = 1 << 20  # cells times intervals in one array
 _WEAKEST = -40.0  # standard deviations: no cell is
 
 
-class Lives(NamedTuple):
-    """What a memory had lived through where neighbouring intervals meet.
+def average_rates(hazards: Callable[[Numbers], tuple[Numbers, Numbers]], width: float) -> Rates:
+    """The probabilities that a cell of unknown weakness is in the other state, for cells that hold 0 and that hold 1.
 
-    Attributes:
-        conditions: the conditions.
-        seconds: (intervals + 1, conditions) since it was new: at the beginning of the first, and at the end of each.
+    Args:
+        hazards: from z to the integrals over time of the rates out of 0 and out of 1.
+        width: see `SpreadEvents.width`.
     """
 
-    conditions: Sequence[Condition]
-    seconds: Numbers
+    def wrong(z: Numbers) -> Numbers:
+        up, down = hazards(z)
+        return np.stack([two_state(1.0, up, down), two_state(1.0, down, up)])
 
-    @classmethod
-    def of_one(cls, begin: Exposure, end: Exposure) -> Lives:
-        """Those of a single interval."""
-        conditions = tuple(end)
-        return cls(
-            conditions, np.array([[one.get(condition, 0.0) for condition in conditions] for one in (begin, end)])
-        )
+    up, down = normal_average(wrong, width=width)
+    return Rates(min(float(up), 1.0), min(float(down), 1.0))
 
 
 class SpreadEvents(Mechanism):
@@ -80,15 +76,14 @@ class SpreadEvents(Mechanism):
     def rates(self, situation: Situation) -> Rates:
         """The probabilities that a cell of unknown weakness has failed since the last write or scrub."""
 
-        def wrong(z: Numbers) -> Numbers:
+        def hazards(z: Numbers) -> tuple[Numbers, Numbers]:
             up, down = np.zeros_like(z), np.zeros_like(z)
             for condition, seconds in situation.since_write.items():
                 rises, falls = self.hazards(condition, z)
                 up, down = up + seconds * rises, down + seconds * falls
-            return np.stack([two_state(1.0, up, down), two_state(1.0, down, up)])
+            return up, down
 
-        up, down = normal_average(wrong, width=self.width)
-        return Rates(min(float(up), 1.0), min(float(down), 1.0))
+        return average_rates(hazards, self.width)
 
     def upsets(self, situation: Situation) -> Upsets:
         lives = Lives.of_one(situation.life - situation.since_write, situation.life)

@@ -71,8 +71,7 @@ def weak_pairs(key: Key, cells: int, concerns: Callable[[Numbers, Numbers], np.n
         found.append(struck)
         which.append(np.full(len(struck), index))
         for values, layer, stream in ((first, box.first, 1), (second, box.second, 2)):
-            values.append(thresholds(key.generator(index, stream), len(struck), layer) if wanted[index] and len(struck)
-                          else np.zeros(len(struck)))  # fmt: skip
+            values.append(thresholds(key.generator(index, stream), len(struck), layer))
     # Boxes come in order and `unique` gives the first occurrence: the first strike counts.
     cell, at = np.unique(np.concatenate(found), return_index=True)
     asked = wanted[np.concatenate(which)[at]]

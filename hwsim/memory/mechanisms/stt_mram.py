@@ -7,7 +7,6 @@ each write. Reads disturb so few that which cells they are is drawn anew after e
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,6 @@ import numpy as np
 from hwsim.memory.mechanism import Mechanism, RandomEvents, Rates, Situation, Traits
 from hwsim.memory.mission import Condition
 from hwsim.memory.physics.checks import Array, within
-from hwsim.memory.physics.common import normal_average, two_state
 from hwsim.memory.physics.stt_mram import (
     flip_rate,
     read_disturb,
@@ -24,7 +22,7 @@ from hwsim.memory.physics.stt_mram import (
     write_error,
     write_verify_error,
 )
-from hwsim.memory.spread_events import SpreadEvents
+from hwsim.memory.spread_events import SpreadEvents, average_rates
 from hwsim.memory.technology import Technology
 
 
@@ -81,23 +79,9 @@ class Barriers:
 
     @property
     def width(self) -> float:
-        """How fast rates change with `z`, for `normal_average`."""
+        """How fast rates change with `z`: see `SpreadEvents.width`."""
         # Half the absolute reference temperature is colder than any memory: spreads in units of k T at most double.
         return 1 / (1 + 2 * self.sigma)
-
-    def to_and_fro(self, hazards: Callable[[Array], tuple[Array, Array]]) -> Rates:
-        """Probabilities to be in the other state, averaged over the cells.
-
-        Args:
-            hazards: from `z` to the integrals over time of the rates out of 0 and out of 1.
-        """
-
-        def wrong(z: Array) -> Array:
-            out_of_0, out_of_1 = hazards(z)
-            return np.stack([two_state(1.0, out_of_0, out_of_1), two_state(1.0, out_of_1, out_of_0)])
-
-        up, down = normal_average(wrong, width=self.width)
-        return Rates(min(float(up), 1.0), min(float(down), 1.0))
 
 
 @dataclass(frozen=True, repr=False)
@@ -219,4 +203,4 @@ class ReadDisturb(RandomEvents):
             )
             return self.to_one * out_of_0, (1 - self.to_one) * out_of_1
 
-        return self.barriers.to_and_fro(hazards)
+        return average_rates(hazards, self.barriers.width)
