@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
 
 from hwsim.errors import HwsimError
 from hwsim.network.graph import (
@@ -31,6 +30,7 @@ from hwsim.network.graph import (
     leaves,
     substitute,
 )
+from hwsim.network.refusals import DROPOUTS, REGIONS, check, check_draws, check_logits, for_one_image, module_path
 
 _LINEAR = {  # ATen operation -> axis of the output channels in its result
     ATEN.conv1d.default: 1,
@@ -42,19 +42,9 @@ _LINEAR = {  # ATen operation -> axis of the output channels in its result
     ATEN.linear.default: -1,
 }
 _BLANK = {ATEN.new_zeros.default, ATEN.new_ones.default, ATEN.new_full.default}
-_REGIONS = {  # parts of a graph under a setting of autograd or autocast -> how many arguments come before the part
-    torch.ops.higher_order.wrap_with_set_grad_enabled: 1,
-    torch.ops.higher_order.wrap_with_autocast: 4,
-}
 _EXTREMA: dict[Any, Any] = {ATEN.max.dim: ATEN.amax.default, ATEN.min.dim: ATEN.amin.default}
 _CASTS = {ATEN.to.dtype, ATEN.to.device, ATEN.to.dtype_layout, ATEN.type_as.default}
-_DROPOUTS = {
-    ATEN.dropout.default,
-    ATEN.feature_dropout.default,
-    ATEN.alpha_dropout.default,
-    ATEN.feature_alpha_dropout.default,
-}
-_IDENTITY = {*_DROPOUTS, ATEN.alias.default, ATEN.detach.default}
+_IDENTITY = {*DROPOUTS, ATEN.alias.default, ATEN.detach.default}
 
 
 def capture(module: Any, example: Tensor) -> Network:
@@ -91,7 +81,7 @@ def capture(module: Any, example: Tensor) -> Network:
         try:
             with _silent():
                 program = program.run_decompositions({})  # into operations that overwrite nothing
-        except Exception:  # as above
+        except Exception:  # it too raises many unrelated types, and the first error says what to change
             raise HwsimError(str(overwritten)) from overwritten
         return _Lowering(program, shape).network(name)
 
@@ -174,7 +164,7 @@ class _Lowering:
             raise HwsimError(f"{module_name} returns {number} tensors: a classifier returns one, the logits.")
         if not isinstance(results[0], Ref):
             raise HwsimError(f"{module_name} returns a constant: a classifier returns logits, which depend on images.")
-        _check_logits(module_name, output[0].meta["val"])
+        check_logits(module_name, output[0].meta["val"])
         return _drop_unread(
             Network(
                 tuple(self.operations),
@@ -211,10 +201,10 @@ class _Lowering:
         return substitute(tree, value_of)
 
     def _lower(self, node: torch.fx.Node) -> None:
-        _check_draws(node)
+        check_draws(node)
         if self._evaluated(node):
             return
-        _check(node)
+        check(node)
         target = _functional(node.target)
         args = self._values(tuple(node.args))
         if target in _IDENTITY or _changes_nothing(node, target, args):
@@ -231,18 +221,18 @@ class _Lowering:
             self.alias[node.name] = args[0]
         elif target in (ATEN.relu6.default, ATEN.hardtanh.default):
             bounds = (0.0, 6.0) if target == ATEN.relu6.default else (*args[1:], *(-1.0, 1.0)[len(args) - 1 :])
-            self._emit(node, Call(node.name, _module_path(node), ATEN.hardtanh.default, (args[0], *bounds)))
+            self._emit(node, Call(node.name, module_path(node), ATEN.hardtanh.default, (args[0], *bounds)))
         elif target == ATEN.square.default or (target == ATEN.pow.Tensor_Scalar and args[1] == 2):
             # What torch computes, in words that the scale algebra knows.
-            self._emit(node, Call(node.name, _module_path(node), ATEN.mul.Tensor, (args[0], args[0])))
+            self._emit(node, Call(node.name, module_path(node), ATEN.mul.Tensor, (args[0], args[0])))
         elif target is operator.getitem and args[1] == 0 and node.all_input_nodes[0].target in _EXTREMA:
             # Of a maximum and its place, the maximum.
             both = node.all_input_nodes[0]
             value, axis, *keep = self._values(tuple(both.args))
-            self._emit(node, Call(node.name, _module_path(node), _EXTREMA[both.target], (value, [axis], *keep)))
+            self._emit(node, Call(node.name, module_path(node), _EXTREMA[both.target], (value, [axis], *keep)))
         else:
             kwargs = {key: self._values(value) for key, value in node.kwargs.items()}
-            self._emit(node, Call(node.name, _module_path(node), target, args, kwargs))
+            self._emit(node, Call(node.name, module_path(node), target, args, kwargs))
         if _overwrites(node.target):
             self._rebind(node)
 
@@ -268,13 +258,13 @@ class _Lowering:
         args = substitute(tuple(node.args), value_of)
         if _overwrites(target) and not any(n.name in self.constants for n in node.all_input_nodes[:1]):
             raise HwsimError(
-                f"{node.target} in {_module_path(node) or 'the network'} overwrites a parameter or buffer while the "
+                f"{node.target} in {module_path(node) or 'the network'} overwrites a parameter or buffer while the "
                 "network runs: let forward leave them alone in evaluation mode."
             )
         with torch.no_grad():
             value = target(*args, **{key: substitute(v, value_of) for key, v in node.kwargs.items()})
         self.constants[node.name] = value
-        name = f"{_module_path(node) or 'network'}.{node.name}"
+        name = f"{module_path(node) or 'network'}.{node.name}"
         self.alias[node.name] = Parameter(name)
         if isinstance(value, Tensor):
             self.parameters[name] = value
@@ -305,14 +295,14 @@ class _Lowering:
                 self.alias[other] = self.alias[node.name]
             elif self.views.get(value.name, value.name) == storage and _read_after(node, other):
                 raise _OverwrittenError(
-                    f"{node.target} in {_module_path(node) or 'the network'} overwrites a tensor of which "
+                    f"{node.target} in {module_path(node) or 'the network'} overwrites a tensor of which "
                     "another view is read later: use the form that returns its result."
                 )
 
     def _linear(self, node: torch.fx.Node, target: Any, args: tuple[Any, ...]) -> None:
         images, weight, *rest = args
         bias, options = (rest[0], tuple(rest[1:])) if rest else (None, ())
-        axis, layer = _LINEAR[target], _module_path(node)
+        axis, layer = _LINEAR[target], module_path(node)
         kind = self.parameters[weight.name].dtype
         if not kind.is_floating_point:
             raise HwsimError(f"{target} in {layer or 'the network'} has weights of {kind}: they must be real numbers.")
@@ -332,7 +322,7 @@ class _Lowering:
         addend = -number[mean.name] * multiplier
         if beta is not None:
             addend = addend + number[beta.name]
-        layer = _module_path(node)
+        layer = module_path(node)
         names = (f"{layer or node.name}.multiplier", f"{layer or node.name}.addend")
         for name, value in zip(names, (multiplier, addend), strict=True):
             self.parameters[name] = value.to(self.parameters[mean.name].dtype)
@@ -340,7 +330,7 @@ class _Lowering:
 
 
 def _without_regions(module: torch.fx.GraphModule) -> torch.fx.Graph:
-    if not any(node.target in _REGIONS for node in module.graph.nodes):
+    if not any(node.target in REGIONS for node in module.graph.nodes):
         return module.graph
     graph = torch.fx.Graph()
     graph.output(_copy_regions(module, graph, {}))
@@ -363,70 +353,18 @@ def _copy_regions(module: Any, graph: torch.fx.Graph, made: dict[torch.fx.Node, 
             continue
         if node.op == "output":
             return torch.fx.node.map_arg(node.args[0], lambda n: made[n])
-        region = _REGIONS.get(node.target)
+        region = REGIONS.get(node.target)
         if region is not None:
             part = getattr(module, node.args[region].target)
             inputs = [n for n in part.graph.nodes if n.op == "placeholder"]
             given = {n: made[value] for n, value in zip(inputs, node.args[region + 1 :], strict=True)}
-            _check(node)
+            check(node)
             made[node] = _copy_regions(part, graph, given)
         elif node.target is operator.getitem and isinstance(made[node.args[0]], tuple | list):
             made[node] = made[node.args[0]][node.args[1]]
         else:
             made[node] = graph.node_copy(node, lambda n: made.get(n))  # None for a branch of control flow
     raise AssertionError("every graph has an output")
-
-
-def _check(node: torch.fx.Node) -> None:
-    """Raise what no datapath can run."""
-    target, where = node.target, _module_path(node) or "the network"
-    if target is torch.ops.higher_order.wrap_with_autocast:
-        if _flag(node, 2):
-            raise HwsimError(f"Autocast in {where} computes in {node.args[1]}: capture the network in float32.")
-    elif isinstance(target, torch._ops.HigherOrderOperator) and target not in _REGIONS:
-        raise HwsimError(
-            f"{target} in {where} lets the images decide what is done: a datapath has one fixed sequence of operations."
-        )
-    elif target == ATEN.batch_norm.default and _flag(node, 5):
-        raise HwsimError(
-            f"{target} in {where} normalises by the statistics of the batch in evaluation too: let it use running ones."
-        )
-    elif free_unbacked_symbols(node.meta.get("val")):
-        raise HwsimError(
-            f"{target} in {where} makes a shape or a number of what is in the images: a datapath's are fixed, so use a "
-            "mask and torch.where."
-        )
-
-
-def _check_logits(module_name: str, value: Any) -> None:
-    if not isinstance(value, Tensor) or not value.is_floating_point():
-        kind = value.dtype if isinstance(value, Tensor) else "a size"
-        raise HwsimError(f"{module_name} returns {kind}: a classifier returns logits, which are real numbers.")
-    if value.dim() == 0 or isinstance(value.shape[0], int) or _for_one_image(value.shape[0]) != 1:
-        raise HwsimError(
-            f"{module_name} mixes the images in what it returns: a classifier returns a row of logits for each image."
-        )
-
-
-def _check_draws(node: torch.fx.Node) -> None:
-    """Raise what draws random numbers: recurrent layers may, in training only, and so may dropout."""
-    target: Any = node.target
-    schema = getattr(target, "_schema", None)
-    if schema is None:
-        return
-    if target in _DROPOUTS:
-        draws = _flag(node, 1) and _flag(node, 2)
-    elif target == ATEN.scaled_dot_product_attention.default:
-        draws = _flag(node, 4, "dropout_p")
-    else:
-        draws = torch.Tag.nondeterministic_seeded in target.tags and all(a.name != "train" for a in schema.arguments)
-    if draws:
-        where = _module_path(node) or "the network"
-        raise HwsimError(f"{target} in {where} draws at random in evaluation too: let it depend on module.training.")
-
-
-def _flag(node: torch.fx.Node, position: int, name: str = "") -> bool:
-    return bool(node.args[position] if len(node.args) > position else node.kwargs.get(name))
 
 
 def _drop_unread(network: Network) -> Network:
@@ -464,14 +402,7 @@ def _elements(value: Any) -> int:
         return sum(map(_elements, value))
     if not isinstance(value, Tensor):
         return 0
-    return math.prod(map(_for_one_image, value.shape))
-
-
-def _for_one_image(size: Any) -> int:
-    if isinstance(size, int):
-        return size
-    expression = size.node.expr
-    return int(expression.subs(dict.fromkeys(expression.free_symbols, 1)))
+    return math.prod(map(for_one_image, value.shape))
 
 
 def _is_view(target: Callable[..., Any]) -> bool:
@@ -494,12 +425,3 @@ def _read_after(node: torch.fx.Node, name: str) -> bool:
             return True
         later = later.next
     return False
-
-
-def _module_path(node: torch.fx.Node) -> str:
-    """Where in the module tree the operation stands: "layer1.0.conv1"; empty at the top."""
-    stack = node.meta.get("nn_module_stack")
-    if not stack:
-        return ""
-    path, _ = list(stack.values())[-1]
-    return str(path)
