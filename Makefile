@@ -1,7 +1,8 @@
-# Everything is installed into .venv, which `make clean` removes. Another Python: make test PYTHON=python3.13
+# Everything is installed into .venv, which `make clean` removes. Another Python gets an environment of its own:
+# make test PYTHON=python3.13 uses .venv-python3.13.
 
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 # Processes that run tests side by side, each on one core.
 WORKERS ?= 2
@@ -39,7 +40,7 @@ docs: $(VENV)/.dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) site dist results .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* site dist results .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # One stamp file for each set of packages: a second `make` installs nothing.
 $(VENV)/.hwsim: extras := 

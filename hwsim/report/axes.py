@@ -135,9 +135,9 @@ def text_of(column: str, value: Value) -> str:
 
 def rate_axis(rates: Sequence[float]) -> Axis:
     """Bit error rates: their decimal logarithms, and 0 one decade below the least."""
-    above = [rate for rate in rates if rate > 0]
+    above = [ber for ber in rates if ber > 0]
     least = math.log10(min(above)) if above else 0.0
-    places: dict[Value, float] = {rate: math.log10(rate) if rate > 0 else least - 1.0 for rate in rates}
+    places: dict[Value, float] = {ber: math.log10(ber) if ber > 0 else least - 1.0 for ber in rates}
     lowest, highest = min(places.values()), max(places.values())
     decades = [
         decade
