@@ -107,11 +107,11 @@ class Accelerator:
 
         Args:
             images: (N, C, H, W), preprocessed.
-            faults: faulty words of the memory that holds `hardened.words`; None for a sound memory.
+            faults: what a memory that was written with `hardened.words` gives wrong; None for a sound memory.
             chunk: images simulated at a time: a matter of the simulator's speed and memory, not of the results.
 
         Raises:
-            HwsimError: if the images do not have the network's input shape.
+            HwsimError: if the images do not have the network's input shape, or the faults are of other words.
         """
         expected = self.network.input.shape
         if images.dim() != len(expected) + 1 or images.shape[1] != expected[0] or len(images) == 0:

@@ -1,14 +1,15 @@
 """The read port: words from memory -> what the datapath computes with.
 
-All words are decoded (and, with `per_weight`, divided) once, when the port is made. Faults then change the faulty
-words only; the sound values are put back exactly when the faults are taken away.
+What a memory gives is what was written to it but for its faults. So all words are decoded (and, with `per_weight`,
+divided) once, when the port is made, and then only those that a memory gives wrong, after a look whether it is a memory
+that was written with these words; the sound values are put back exactly when the faults are taken away.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,12 +18,12 @@ from torch import Tensor
 
 from hwsim.datapath.counts import Counts
 from hwsim.datapath.plan import Plan
+from hwsim.errors import HwsimError
 from hwsim.hardening import Guards, Hardened
 from hwsim.hardening.scaling import quotient
+from hwsim.memory import Faults, Layout
+from hwsim.memory.memory import checksum
 from hwsim.network import Affine, Linear, Network
-
-if TYPE_CHECKING:
-    from hwsim.memory import Faults
 
 
 class ReadPort:
@@ -47,8 +48,10 @@ class ReadPort:
             for op in reversed(network.operations)
             if isinstance(op, (Linear, Affine))
         }
+        self._layout = Layout.of(hardened.words, hardened.format)
+        self._checksum = checksum(hardened.words.values())
         self._limits: dict[str, float] = {}
-        self._memory: dict[str, NDArray[np.float32]] = {}
+        self._values: dict[str, NDArray[np.float32]] = {}  # of each tensor, in the order in which it lies in `tensors`
         self.tensors: dict[str, Tensor] = {}
         for name, parameter in network.parameters.items():
             self.tensors[name] = self._load(name, parameter)
@@ -72,29 +75,47 @@ class ReadPort:
         if values.ndim == 4:
             values = values.transpose(0, 2, 3, 1)
         values = np.ascontiguousarray(values)
-        self._memory[name] = values.reshape(-1)
+        self._values[name] = values.reshape(-1)
         tensor = torch.from_numpy(values)
         return tensor.permute(0, 3, 1, 2) if tensor.dim() == 4 else tensor
 
     @contextmanager
     def reading(self, faults: Faults | None, counts: Counts) -> Iterator[None]:
-        """The faulty words in place of the sound ones, for as long as the context lasts."""
+        """The faulty words in place of the sound ones, for as long as the context lasts.
+
+        Raises:
+            HwsimError: for faults of a memory that does not hold the words of this port.
+        """
+        if faults is not None:
+            faults.require(self._layout, self._checksum)
         undo = []
         try:
-            for region, index, _, after in faults.by_region() if faults is not None else ():
-                name, shape = region.name, tuple(region.shape)
+            for region, index, before, after in faults.by_region() if faults is not None else ():
+                name, shape = region.name, region.shape
+                self._check_stored(name, index, before)
                 values, guarded = self._guards.read(after, self._limits[name], self._hardened.format)
                 if guarded:
                     counts.layer(self._reader[name]).guarded_words += guarded
                 if self.divides(name):
                     values = quotient(values, self._hardened.constants[name].at(index, shape), self._divider)
-                memory, where = self._memory[name], _channels_last(index, shape)
-                undo.append((memory, where, memory[where]))
-                memory[where] = values
+                tensor, where = self._values[name], _channels_last(index, shape)
+                undo.append((tensor, where, tensor[where]))
+                tensor[where] = values
             yield
         finally:
-            for memory, where, sound in undo:
-                memory[where] = sound
+            for tensor, where, sound in undo:
+                tensor[where] = sound
+
+    def _check_stored(self, name: str, index: NDArray[np.int64], before: NDArray[Any]) -> None:
+        """Raises `HwsimError` unless the words with these row-major indices are as they were before their faults."""
+        stored = self._hardened.words[name].reshape(-1)[index]
+        if (stored == before).all():
+            return
+        at = int((stored != before).argmax())
+        raise HwsimError(
+            f"These faults belong to another memory: word {index[at]} of {name} was {before[at]:#x} before them, where "
+            f"{stored[at]:#x} is stored; draw them on a memory that holds what was written, without other faults."
+        )
 
 
 def _channels_last(index: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:

@@ -66,7 +66,7 @@ class BitFlips:
         """
         address, mask = self.masks(memory, seed)
         before = memory.flat[address]
-        return Faults(memory.layout, address, before, before ^ mask)
+        return Faults(memory.layout, memory.checksum, address, before, before ^ mask)
 
     def masks(self, memory: Memory, seed: Seed) -> tuple[NDArray[np.int64], Words]:
         """The same faults as bare (word addresses, flipped bits): `memory.flat[addresses] ^= bits` is all

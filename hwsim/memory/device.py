@@ -132,6 +132,7 @@ class Device:
         self.now = Condition()
         self.interval = -1
         self._layout: Layout | None = None  # of what is written; None before the first write, and no more is set then
+        self._checksum: int
         self._image: Written
         self._old: Content  # what the cells held before the interval
         self._target: Flips  # where they are meant to hold something else than the image, as a scrub wrote it
@@ -157,7 +158,7 @@ class Device:
             old = Content(self._image, self._held())
         image = Written(memory.flat.copy(), memory.format, placement, beneath)
         _check_exact(image)
-        self._old, self._image, self._layout = old, image, memory.layout
+        self._old, self._image, self._layout, self._checksum = old, image, memory.layout, memory.checksum
         self._target = Flips.none(placement)
         self._begin_interval()
         self._written = self.interval
@@ -344,7 +345,7 @@ class Device:
         assert self._layout is not None
         return Readout(
             time_s=self.time_s,
-            faults=Faults(self._layout, address[faulty], before[faulty], after[faulty]),
+            faults=Faults(self._layout, self._checksum, address[faulty], before[faulty], after[faulty]),
             outcome=found + Outcome(clean=image.codewords - found.codewords),
             changed=cells.changed,
             placement=image.placement,

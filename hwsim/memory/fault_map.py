@@ -139,7 +139,7 @@ class FaultMap:
         masks = np.zeros(len(addresses), dtype)
         np.bitwise_or.at(masks, which, mask)
         before = memory.flat[addresses]
-        return Faults(layout, addresses, before, before ^ masks)
+        return Faults(layout, memory.checksum, addresses, before, before ^ masks)
 
     def at(self, level: float) -> FaultMap:
         """The cells that fail at a level: a voltage, a time, in the unit of the thresholds. They stay nested.

@@ -24,12 +24,14 @@ class Faults:
 
     Attributes:
         layout: what lies where in the memory.
+        checksum: of the words that were written to the memory: `Memory.checksum`.
         address: addresses of the words.
         before: the words as stored.
         after: the words with their flipped bits. A faulty word is always a word: no bit beyond its width.
     """
 
     layout: Layout
+    checksum: int
     address: NDArray[np.int64]
     before: Words
     after: Words
@@ -60,6 +62,17 @@ class Faults:
             field.name: int(np.bitwise_count(flipped & flipped.dtype.type(field.mask)).sum(dtype=np.int64))
             for field in self.format.fields
         }
+
+    def require(self, layout: Layout, checksum: int) -> None:
+        """Raises `HwsimError` unless the faults are of a memory that was written with the words of this checksum."""
+        difference = self.layout.difference(layout)
+        if difference:
+            raise HwsimError(f"These faults belong to another memory: they were drawn for {difference}.")
+        if self.checksum != checksum:
+            raise HwsimError(
+                "These faults belong to another memory: it was written with other words, of the same layout; draw them "
+                "on a memory of the words that are read."
+            )
 
     def apply(self, memory: Memory) -> None:
         """Flips the bits in `memory`, in place. Raises `HwsimError` if its layout is another one."""
@@ -93,7 +106,7 @@ class Faults:
         """
         address, mask = fault_log.read(path, memory.layout)
         before = memory.flat[address]
-        return cls(memory.layout, address, before, before ^ mask)
+        return cls(memory.layout, memory.checksum, address, before, before ^ mask)
 
     def __len__(self) -> int:
         return len(self.address)

@@ -7,7 +7,8 @@ other in the order in which they were written, each in row-major order, without 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,20 @@ class Layout:
     format: WordFormat
     regions: tuple[Region, ...]
 
+    @classmethod
+    def of(cls, tensors: Mapping[str, Words], format: WordFormat) -> Layout:
+        """The layout of tensors that follow each other. Raises `HwsimError` for arrays that hold no such words."""
+        regions, first = [], 0
+        for name, words in tensors.items():
+            if words.dtype != format.dtype:
+                raise HwsimError(
+                    f"Tensor {name!r} has elements of type {words.dtype}, but words of {format.name} are "
+                    f"{format.dtype}: encode it first."
+                )
+            regions.append(Region(name, tuple(words.shape), first))
+            first = regions[-1].end
+        return cls(format, tuple(regions))
+
     @cached_property
     def words(self) -> int:
         """Number of words."""
@@ -87,6 +102,14 @@ class Layout:
         return None
 
 
+def checksum(tensors: Iterable[Words]) -> int:
+    """CRC-32 of words in order of address: what tells two memories of one layout apart."""
+    found = 0
+    for words in tensors:
+        found = zlib.crc32(np.ascontiguousarray(words).data, found)
+    return found
+
+
 class Memory:
     """A memory that `tensors` have just been written to.
 
@@ -100,29 +123,21 @@ class Memory:
         layout: what lies where.
         flat: all words in order of address, one dimension.
         words_written: words that were written to it.
+        checksum: of these words, whatever became of them since: see `hwsim.memory.memory.checksum`.
 
     Raises `HwsimError` for arrays that are not words of this format.
     """
 
     def __init__(self, tensors: Mapping[str, Words], format: WordFormat) -> None:
-        regions, first = [], 0
+        self.layout = Layout.of(tensors, format)
+        self.flat: Words = np.empty(self.layout.words, format.dtype)
         for name, words in tensors.items():
-            if words.dtype != format.dtype:
-                raise HwsimError(
-                    f"Tensor {name!r} has elements of type {words.dtype}, but words of {format.name} are "
-                    f"{format.dtype}: encode it first."
-                )
-            region = Region(name, tuple(words.shape), first)
-            regions.append(region)
-            first = region.end
-        self.layout = Layout(format, tuple(regions))
-        self.flat: Words = np.empty(first, format.dtype)
-        for region in regions:
-            self.tensor(region.name)[...] = tensors[region.name]
+            self.tensor(name)[...] = words
         spare = 8 * format.dtype.itemsize - format.width
-        if spare and first and int(self.flat.max()) >> format.width:
+        if spare and self.layout.words and int(self.flat.max()) >> format.width:
             raise HwsimError(f"A stored word has bits beyond the {format.width} bits of {format.name}.")
-        self.words_written = first
+        self.words_written = self.layout.words
+        self.checksum = checksum([self.flat])
 
     @property
     def format(self) -> WordFormat:

@@ -7,10 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from hwsim import Accelerator, BitFlips, Memory, Scaling, capture, harden
+from hwsim import Accelerator, BitFlips, HwsimError, Memory, Scaling, capture, harden
 from hwsim.datapath import Counts, place_divisions
 from hwsim.datapath.port import ReadPort
 from hwsim.hardening import Guards
+from hwsim.memory import Device, FaultMap
+from hwsim.memory.mechanisms.generic import StuckAt
 from tests.datapath.networks import Fire, Residual, captured
 
 IMAGES = torch.randn(5, 3, 12, 12, generator=torch.Generator().manual_seed(4))
@@ -132,3 +134,54 @@ def test_every_stored_tensor_can_be_hit():
     stored = harden(network, "fp32", store=("weights", "biases"))
     faults = BitFlips(0.3).draw(Memory(stored.words, stored.format), seed=1)
     assert {region.name for region, *_ in faults.by_region()} == set(stored.words)
+
+
+class TestFaultsOfOtherWords:
+    """They are refused in one sentence, and what the accelerator holds is as it was."""
+
+    def refused(self, faults, message):
+        _, network = captured(Residual)
+        accelerator = Accelerator(network, harden(network, "q2.5", Scaling()), "per_layer")
+        sound = accelerator.run(IMAGES).logits
+        with pytest.raises(HwsimError, match=message) as raised:
+            accelerator.run(IMAGES, faults)
+        assert "\n" not in str(raised.value)
+        assert torch.equal(accelerator.run(IMAGES).logits, sound)
+
+    def memory(self, kind=Residual, fmt="q2.5", scaling=None):
+        stored = harden(captured(kind)[1], fmt, scaling)
+        return Memory(stored.words, stored.format)
+
+    @pytest.mark.parametrize("ber", [0.0, 1e-3, 0.5])
+    def test_of_unscaled_words_on_a_scaled_accelerator(self, ber):
+        self.refused(BitFlips(ber).draw(self.memory(), seed=1), "other words, of the same layout")
+
+    def test_of_another_format(self):
+        self.refused(BitFlips(1e-3).draw(self.memory(fmt="int8"), seed=1), "int8 words, not q2.5 words")
+
+    def test_of_another_network(self):
+        faults = BitFlips(1e-3).draw(self.memory(Fire), seed=1)
+        self.refused(faults, r"squeeze.weight \[4, 3, 1, 1\], not stem.0.weight \[8, 3, 3, 3\]")
+
+    def test_that_a_device_gave_of_them(self):
+        device = Device(mechanisms=[StuckAt(one=1e-2)], seed=1)
+        device.write(self.memory(scaling=Scaling()))
+        faults = device.read().faults
+        assert len(faults)
+        accelerator = Accelerator(captured(Residual)[1], harden(captured(Residual)[1], "q2.5", Scaling()), "per_layer")
+        assert accelerator.run(IMAGES, faults).counts.total.words_read  # of its own words they are read
+        device.write(self.memory())
+        self.refused(device.read().faults, "other words, of the same layout")
+
+    def test_of_a_measured_map_on_them(self):
+        memory = self.memory()
+        faults = FaultMap.of_faults(BitFlips(1e-3).draw(memory, seed=1)).faults(memory)
+        self.refused(faults, "other words, of the same layout")
+
+    def test_of_the_same_words_with_faults_that_were_there_before(self):
+        memory = self.memory(scaling=Scaling())
+        first = BitFlips(1e-2).draw(memory, seed=1)
+        first.apply(memory)
+        second = BitFlips(1e-2).draw(memory, seed=1)
+        name, index, before, after = next((region.name, i[0], b[0], a[0]) for region, i, b, a in first.by_region())
+        self.refused(second, f"word {index} of {name} was {after:#x} before them, where {before:#x} is stored")
