@@ -158,7 +158,7 @@ def _normalisation(gamma: int, eps: int, default: float | None = 1e-5) -> Rewrit
     """An operation that divides by a deviation or a root mean square, so that the scale of its input goes.
 
     `gamma` is the position of its factor, that of its addend is one further: they give the result its scale. Without
-    a factor, the reciprocal of the deviation does. `eps` is added to the variance, which has the scale squared.
+    a factor, what comes out is multiplied, addend and all. `eps` is added to the variance, which has the scale squared.
     """
 
     def rewrite(call: Call, inputs: Mapping[str, Scale], result: Scale) -> Call:
@@ -167,11 +167,12 @@ def _normalisation(gamma: int, eps: int, default: float | None = 1e-5) -> Rewrit
         if len(call.args) <= eps:
             args[eps] = default
         args[eps] = scaled_number(args[eps], scale * scale)
-        given = [p for p in (gamma, gamma + 1) if p != eps and args[p] is not None]
-        for position in given:
-            args[position] = scaled_number(args[position], result)
-        call = replace(call, args=tuple(args))
-        return call if gamma in given else _multiplied(call, result)
+        if args[gamma] is None:
+            return _multiplied(replace(call, args=tuple(args)), result)
+        for position in (gamma, gamma + 1):
+            if position != eps:
+                args[position] = scaled_number(args[position], result)
+        return replace(call, args=tuple(args))
 
     return rewrite
 
@@ -252,7 +253,8 @@ def _one_value_and_plain_numbers(call: Call) -> bool:
     return _one_value(call) and not any(isinstance(leaf, Parameter) for leaf in leaves(call.args))
 
 
-def _divided_by_a_constant(call: Call) -> bool:
+def _alone_in_front(call: Call) -> bool:
+    """Whether the first argument is a value and the only one."""
     return _one_value(call) and isinstance(call.args[0], Ref)
 
 
@@ -283,7 +285,12 @@ def _fixed_factor(call: Call) -> bool:
 
 
 def _own_statistics(call: Call) -> bool:
-    return _argument(call, 3) is None
+    return _alone_in_front(call) and _argument(call, 3) is None
+
+
+def _a_norm(call: Call) -> bool:
+    """A norm of order zero counts what is not zero, whatever its scale."""
+    return _alone_in_front(call) and _argument(call, 1, 2) != 0
 
 
 # fmt: off
@@ -298,7 +305,7 @@ _CARRY = (
     ATEN.squeeze.default, ATEN.narrow.default, ATEN.roll.default, ATEN.neg.default,
     ATEN.abs.default, ATEN.channel_shuffle.default, ATEN.pixel_shuffle.default, ATEN.prelu.default,
     ATEN.unflatten.int, ATEN.movedim.int, ATEN.movedim.intlist, ATEN.index_select.default, ATEN.index.Tensor,
-    ATEN.amax.default, ATEN.amin.default, ATEN.linalg_vector_norm.default, ATEN.unbind.int, ATEN.sum.default,
+    ATEN.amax.default, ATEN.amin.default, ATEN.unbind.int, ATEN.sum.default,
     ATEN.cumsum.default, ATEN.flip.default, ATEN.tile.default, ATEN.gather.default, ATEN.col2im.default,
     ATEN.pixel_unshuffle.default, ATEN.im2col.default, ATEN.unfold.default, ATEN.upsample_nearest2d.vec,
     ATEN.upsample_bilinear2d.vec, ATEN.upsample_bicubic2d.vec, ATEN.grid_sampler_2d.default, ATEN.std.correction,
@@ -329,7 +336,7 @@ for _target in (ATEN.ones_like.default, ATEN.full_like.default, ATEN.new_ones.de
 for _target in (ATEN.zeros.default, ATEN.ones.default, ATEN.full.default):  # for each image, of which there are a Size
     teach(_target, Rule("absorb", rewrite=_filled, keeps=False))
 for _target in (ATEN.fill.Tensor, ATEN.fill.Scalar):
-    teach(_target, Rule("absorb", _one_value, _filled, keeps=False))
+    teach(_target, Rule("absorb", _alone_in_front, _filled, keeps=False))
 for _target in (ATEN.zeros_like.default, ATEN.new_zeros.default):
     teach(_target, Rule("absorb", _reads_a_value, keeps=False))
 for _target in (ATEN.where.self, ATEN.where.ScalarOther, ATEN.where.ScalarSelf):
@@ -355,18 +362,19 @@ for _target in (ATEN.matmul.default, ATEN.bmm.default):
     teach(_target, Rule("product", _two_values), Rule("absorb", _one_value, _scaling_factor))
 teach(ATEN.einsum.default, Rule("product"))
 teach(ATEN.mul.Scalar, Rule("absorb", _one_value, _scaling_factor))
-teach(ATEN.div.Scalar, Rule("absorb", _divided_by_a_constant, _scaling_divisor))
+teach(ATEN.div.Scalar, Rule("absorb", _alone_in_front, _scaling_divisor))
 teach(
     ATEN.div.Tensor,
     Rule("quotient", _two_values),
-    Rule("absorb", _divided_by_a_constant, _scaling_divisor),
+    Rule("absorb", _alone_in_front, _scaling_divisor),
     Rule("carry", _by_a_size),
 )
 teach(ATEN.addcmul.default, Rule("absorb", _fixed_factor, _multiply_add))
-teach(ATEN.layer_norm.default, Rule("absorb", _one_value, _normalisation(gamma=2, eps=4), keeps=False))
-teach(ATEN.group_norm.default, Rule("absorb", _one_value, _normalisation(gamma=2, eps=4), keeps=False))
+teach(ATEN.linalg_vector_norm.default, Rule("carry", _a_norm))
+teach(ATEN.layer_norm.default, Rule("absorb", _alone_in_front, _normalisation(gamma=2, eps=4), keeps=False))
+teach(ATEN.group_norm.default, Rule("absorb", _alone_in_front, _normalisation(gamma=2, eps=4), keeps=False))
 teach(ATEN.instance_norm.default, Rule("absorb", _own_statistics, _normalisation(gamma=1, eps=7), keeps=False))
-teach(ATEN.rms_norm.default, Rule("absorb", _one_value, _rms_norm, keeps=False))
+teach(ATEN.rms_norm.default, Rule("absorb", _alone_in_front, _rms_norm, keeps=False))
 teach(ATEN.hardswish.default, Rule("absorb", rewrite=_hard(multiplies=True), offset=3.0))
 teach(ATEN.hardsigmoid.default, Rule("absorb", rewrite=_hard(multiplies=False), keeps=False, offset=3.0))
 for _target in (ATEN.sym_size.int, operator.mul, operator.add, operator.sub, operator.floordiv):

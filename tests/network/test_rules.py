@@ -1,5 +1,7 @@
 """Each rule of the scale algebra holds numerically: f(s v) with the rule applied is exactly s f(v)."""
 
+import math
+
 import pytest
 import torch
 
@@ -31,6 +33,10 @@ CARRIED = [
     (ATEN.cumsum.default, (1,)),
     (ATEN.std.correction, ([2, 3],)),
     (ATEN.linalg_vector_norm.default, (2, [1], True)),
+    (ATEN.linalg_vector_norm.default, ()),
+    (ATEN.linalg_vector_norm.default, (1, [1])),
+    (ATEN.linalg_vector_norm.default, (math.inf, [1])),
+    (ATEN.linalg_vector_norm.default, (-math.inf, [1])),
     (ATEN.flip.default, ([2],)),
     (ATEN.repeat.default, ([1, 1, 2, 1],)),
     (ATEN.tile.default, ([2, 1],)),
@@ -68,6 +74,13 @@ def call(target, *args):
 def test_homogeneous_operations_carry_the_scale(target, rest):
     assert rule_of(call(target, Ref("x"), *rest)).effect == "carry"
     assert torch.equal(target(8.0 * X, *rest), 8.0 * target(X, *rest))
+
+
+@pytest.mark.parametrize("order", [-2, -1, -0.5, 0.5, 3, 7.5])
+def test_a_norm_of_any_order_but_zero_carries_the_scale(order):
+    f = call(ATEN.linalg_vector_norm.default, Ref("x"), order, [1])
+    assert rule_of(f).effect == "carry"
+    torch.testing.assert_close(f.target(8.0 * X, order, [1]), 8.0 * f.target(X, order, [1]))
 
 
 def test_overlapping_patches_that_are_put_together_carry_the_scale():
@@ -140,6 +153,8 @@ ABSORBING = [
     call(ATEN.layer_norm.default, Ref("x"), [6], Parameter("p")),
     call(ATEN.layer_norm.default, Ref("x"), [6]),
     call(ATEN.layer_norm.default, Ref("x"), [6], None, None, 0.01),
+    call(ATEN.layer_norm.default, Ref("x"), [6], None, Parameter("p")),
+    call(ATEN.layer_norm.default, Ref("x"), [6], None, Parameter("p"), 0.01, False),
     call(ATEN.group_norm.default, Ref("x"), 2, None, None, 0.01),
     call(ATEN.instance_norm.default, Ref("x"), None, None, None, None, True, 0.1, 0.01, False),
     call(ATEN.rms_norm.default, Ref("x"), [6], Parameter("p"), 0.01),
@@ -160,9 +175,11 @@ def test_a_constant_multiplier_gives_the_result_any_scale(f, result):
 
 @pytest.mark.parametrize("target", [ATEN.group_norm.default, ATEN.instance_norm.default])
 @pytest.mark.parametrize("result", [1.0, 8.0, 0.25])
-def test_normalisation_of_channels_with_a_factor_and_an_addend(target, result):
+@pytest.mark.parametrize("gamma", [None, Parameter("p")])
+@pytest.mark.parametrize("beta", [None, Parameter("p")])
+def test_normalisation_of_channels_with_and_without_a_factor_and_an_addend(target, result, gamma, beta):
     before, after = ((2,), ()) if target == ATEN.group_norm.default else ((), (None, None, True, 0.1))
-    f = call(target, Ref("x"), *before, Parameter("p"), Parameter("p"), *after, 0.01, False)
+    f = call(target, Ref("x"), *before, gamma, beta, *after, 0.01, False)
     x = X.transpose(1, 2).contiguous()
     torch.testing.assert_close(computed(f, 8.0 * x, result=Scale.of(result)), result * true(f, x), rtol=1e-5, atol=1e-6)
 
@@ -284,6 +301,9 @@ def test_concatenation_joins_all_its_inputs():
     "f",
     [
         call(ATEN.gelu.default, Ref("x")),
+        call(ATEN.linalg_vector_norm.default, Ref("x"), 0),
+        call(ATEN.layer_norm.default, Parameter("p"), [6], Ref("x")),
+        call(ATEN.fill.Tensor, Parameter("p"), Ref("x")),
         call(ATEN.sigmoid.default, Ref("x")),
         call(ATEN.softmax.int, Ref("x"), 1),
         call(ATEN.pad.default, Ref("x"), [1, 1], "constant", Ref("y")),
