@@ -26,6 +26,8 @@ _HOMES = {
     "load_network": "hwsim.experiment",
     "load_data": "hwsim.experiment",
     "run_scenario": "hwsim.experiment",
+    "sweep": "hwsim.experiment",
+    "write_report": "hwsim.report",
 }
 
 __all__ = sorted([*_HOMES, "__version__"])

@@ -24,6 +24,7 @@ from hwsim.errors import HwsimError, unknown
 from hwsim.hardening import Constants, Guards, Hardened, harden
 from hwsim.network import Affine, Call, Linear, Network, Operation, Ref, Scale, rule_of
 from hwsim.network.graph import ATEN, Parameter, channels, count_macs, substitute
+from hwsim.tensors import tensor_of
 
 if TYPE_CHECKING:
     from hwsim.memory import Faults
@@ -102,18 +103,18 @@ class Accelerator:
         self._last_read = self._last_reads()
 
     @torch.inference_mode()
-    def run(self, images: Tensor, faults: Faults | None = None, chunk: int | None = None) -> Run:
+    def run(self, images: Any, faults: Faults | None = None, chunk: int | None = None) -> Run:
         """The network's logits for `images`, with the counts of everything done for them.
 
         Args:
-            images: (N, C, H, W), preprocessed.
+            images: (N, C, H, W), preprocessed, of torch or numpy.
             faults: what a memory that was written with `hardened.words` gives wrong; None for a sound memory.
             chunk: images simulated at a time: a matter of the simulator's speed and memory, not of the results.
 
         Raises:
             HwsimError: if the images do not have the network's input shape, or the faults are of other words.
         """
-        expected = self.network.input.shape
+        images, expected = tensor_of(images, "images"), self.network.input.shape
         if images.dim() != len(expected) + 1 or images.shape[1] != expected[0] or len(images) == 0:
             shape = ", ".join(map(str, expected))
             raise HwsimError(f"Images of shape {tuple(images.shape)} do not fit the network, which takes (N, {shape}).")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from torch import Tensor
 
 from hwsim.datapath.counts import Counts
+from hwsim.tensors import labels_of
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,13 @@ class Run:
         """Layer -> NaN and infinite values that it put out, the first to do so first: overflows, by layer."""
         return self.counts.nonfinite
 
-    def accuracy(self, labels: Tensor) -> float:
-        """Share of images whose prediction is their label."""
-        return float((self.predictions == labels).double().mean())
+    def accuracy(self, labels: Any) -> float:
+        """Share of images whose prediction is their label: whole numbers (N,), of torch or numpy.
+
+        Raises:
+            HwsimError: if they are not one for each image.
+        """
+        return float((self.predictions == labels_of(labels, len(self.logits))).double().mean())
 
     def __str__(self) -> str:
         total = self.counts.total

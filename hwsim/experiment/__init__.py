@@ -20,6 +20,7 @@ _HOMES = {
     "load_scenario": "hwsim.experiment.loading",
     "readouts": "hwsim.experiment.lifetime",
     "run_scenario": "hwsim.experiment.run",
+    "sweep": "hwsim.experiment.in_memory",
 }
 
 __all__ = sorted(_HOMES)

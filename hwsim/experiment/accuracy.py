@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hwsim.experiment import columns
-from hwsim.experiment.bench import open_bench
+from hwsim.experiment.bench import Given, open_bench
 from hwsim.experiment.causes import cause_rows
 from hwsim.experiment.plans import cost_rows, plan_rows
 from hwsim.experiment.points import Point, all_trials, prepared, trials_of
@@ -16,14 +16,16 @@ from hwsim.experiment.trials import one_thread
 
 
 @one_thread()
-def accuracy_study(scenario: Scenario, folder: ResultsFolder, progress: Progress) -> Results:
+def accuracy_study(
+    scenario: Scenario, folder: ResultsFolder, progress: Progress, given: Given | None = None
+) -> Results:
     """Run every trial that the folder does not hold yet, and make the tables.
 
     Raises:
         HwsimError: before the first trial, if the network or the images are not to be had, or a combination that
             the scenario names cannot be run.
     """
-    bench, facts, environment = open_bench(scenario, progress)
+    bench, facts, environment = open_bench(scenario, progress, given)
     bench.plans.update(folder.plans(environment))
     facts["causes"] = []
     for fmt, variant in prepared(scenario):

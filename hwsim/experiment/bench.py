@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from hwsim.experiment.data import load_data
+from hwsim.experiment.catalogue import LoadedNetwork
+from hwsim.experiment.data import Images, load_data
 from hwsim.experiment.environment import describe_environment, load_captured
 from hwsim.experiment.progress import Progress
 from hwsim.experiment.scenario import Scenario
 from hwsim.experiment.trials import Bench, reference_logits
+
+
+class Given(NamedTuple):
+    """What a study is about, where it is in memory and not to be loaded by the names in the scenario."""
+
+    network: LoadedNetwork
+    data: Images
 
 
 class Opened(NamedTuple):
@@ -19,21 +27,30 @@ class Opened(NamedTuple):
     environment: dict[str, Any]
 
 
-def open_bench(scenario: Scenario, progress: Progress) -> Opened:
+def open_bench(scenario: Scenario, progress: Progress, given: Given | None = None) -> Opened:
     """Load and capture the network, load the images, and run the network on them as it is.
+
+    Args:
+        scenario: what to load, and how.
+        progress: called before every step.
+        given: the network and the images, if they are there already.
 
     Raises:
         HwsimError: if the network or the images are not to be had.
     """
     progress(f"loading {scenario.network.name}", 0, 0)
-    loaded, network = load_captured(scenario)
+    loaded, network = load_captured(scenario, given.network if given else None)
     settings = scenario.data
-    data = load_data(
-        settings.name or settings.folder,
-        settings.images,
-        network=loaded,
-        crops=settings.crops,
-        seed=scenario.seed,
+    data = (
+        given.data
+        if given
+        else load_data(
+            settings.name or settings.folder,
+            settings.images,
+            network=loaded,
+            crops=settings.crops,
+            seed=scenario.seed,
+        )
     )
     progress(f"{len(data):,} images through {loaded.name} as it is", 0, 0)
     logits = reference_logits(loaded.module, data.images, settings.batch)

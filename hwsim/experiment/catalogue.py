@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 TORCHVISION = "torchvision/"
+PYTHON = "python:"
+"""How the name of a network begins that was given as a module, and that no name can load."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -130,6 +133,8 @@ def load_network(
             does not fit, or the network does not run on images of its input shape.
     """
     name = str(spec)
+    if name.startswith(PYTHON):
+        raise HwsimError(f"Network {name!r} was given in Python as a module: call hwsim.sweep with that module again.")
     shipped = library_cards(NetworkCard)
     if ".py:" in name:
         found = _from_function(name, weights, seed, input_shape, options)
@@ -142,6 +147,20 @@ def load_network(
     else:
         found = _from_torchvision(_torchvision_name(name, shipped), weights, seed, options)
     return _finished(found, input_shape, preprocess)
+
+
+def network_of(module: nn.Module, input_shape: tuple[int, int, int]) -> LoadedNetwork:
+    """A module as a network of the catalogue. What is run is a copy on the CPU: the module stays as it is.
+
+    Raises:
+        HwsimError: if it does not turn an image of this shape into logits.
+    """
+    name = f"{PYTHON}{type(module).__name__}"
+    try:
+        copied = copy.deepcopy(module).cpu()
+    except (RuntimeError, TypeError) as error:
+        raise HwsimError(f"{type(module).__name__} cannot be copied by copy.deepcopy: {error}.") from error
+    return _finished(_Found(copied, name, "those of the module"), input_shape, None)
 
 
 def list_networks(torchvision: bool = True) -> list[NetworkFacts]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from hwsim.errors import HwsimError
 from hwsim.experiment.data_sources import Source, find_source
 from hwsim.experiment.data_transform import Preprocess
 from hwsim.memory.random import Key
+from hwsim.tensors import labels_of, tensor_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -109,6 +110,33 @@ def load_data(
 
     repeated = torch.from_numpy(np.repeat(labels[chosen], crops))
     return Images(prepared, repeated, classes, source.name, crops)
+
+
+def images_of(images: Any, labels: Any) -> Images:
+    """Images and labels in memory, of torch or numpy, checked.
+
+    Args:
+        images: (N, channels, height, width) real numbers, as the network takes them: preprocessed.
+        labels: (N,) whole numbers, the class of each image.
+
+    Raises:
+        HwsimError: if they are not that; says what they are.
+    """
+    pictures = tensor_of(images, "images").detach().cpu()
+    shape = tuple(pictures.shape)
+    if len(shape) != 4 or 0 in shape:
+        raise HwsimError(
+            f"The images must be (images, channels, height, width), and at least one, not of shape {shape}."
+        )
+    if not pictures.is_floating_point():
+        kind = str(pictures.dtype).removeprefix("torch.")
+        raise HwsimError(
+            f"The images are of {kind}: give floats, preprocessed as the network was trained to take them."
+        )
+    if not pictures.isfinite().all():
+        raise HwsimError("The images hold a NaN or an infinity: give finite numbers.")
+    numbers = labels_of(labels, len(pictures))
+    return Images(pictures.float(), numbers, tuple(map(str, range(int(numbers.max()) + 1))), "arrays in Python")
 
 
 def balanced_order(labels: np.ndarray, seed: int) -> np.ndarray:

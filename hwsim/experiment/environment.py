@@ -19,14 +19,17 @@ from hwsim.network import Network, capture
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "ml_dtypes")
 
 
-def load_captured(scenario: Scenario) -> tuple[LoadedNetwork, Network]:
+def load_captured(scenario: Scenario, loaded: LoadedNetwork | None = None) -> tuple[LoadedNetwork, Network]:
     """The network of a scenario as a module and as a graph, BatchNorm folded if the scenario says so.
+
+    It is loaded by its name unless it is there already.
 
     Raises:
         HwsimError: if there is no such network, or it cannot be captured.
     """
     settings = scenario.network
-    loaded = load_network(settings.name, settings.weights, seed=scenario.seed, input_shape=settings.input_shape)
+    if loaded is None:
+        loaded = load_network(settings.name, settings.weights, seed=scenario.seed, input_shape=settings.input_shape)
     network = capture(loaded.module, torch.zeros(2, *loaded.input_shape))
     return loaded, network.fold_batchnorm() if settings.fold_batchnorm else network
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from hwsim.errors import HwsimError, unknown
 from hwsim.experiment import columns
-from hwsim.experiment.bench import open_bench
+from hwsim.experiment.bench import Given, open_bench
 from hwsim.experiment.causes import cause_rows
 from hwsim.experiment.environment import load_captured
 from hwsim.experiment.life import DeviceKind
@@ -33,14 +33,16 @@ from hwsim.memory.technology import show
 
 
 @one_thread()
-def lifetime_study(scenario: Scenario, folder: ResultsFolder, progress: Progress) -> Results:
+def lifetime_study(
+    scenario: Scenario, folder: ResultsFolder, progress: Progress, given: Given | None = None
+) -> Results:
     """Let every device live that the folder does not hold all reads of, and make the tables.
 
     Raises:
         HwsimError: before the first trial, if the network or the images are not to be had, a combination that the
             scenario names cannot be run, or the weights do not fit the device.
     """
-    bench, facts, environment = open_bench(scenario, progress)
+    bench, facts, environment = open_bench(scenario, progress, given)
     assert scenario.mission is not None
     DeviceKind.of(scenario, scenario.variants[0])  # a fault map that cannot be read is said before all else
     facts["constants"] = constant_rows(scenario.memory.cells())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hwsim.experiment.accuracy import accuracy_study
+from hwsim.experiment.bench import Given
 from hwsim.experiment.bit_errors import bit_error_study
 from hwsim.experiment.lifetime import lifetime_study
 from hwsim.experiment.loading import load_scenario
@@ -15,7 +16,7 @@ from hwsim.experiment.results import Results
 from hwsim.experiment.scenario import Scenario
 from hwsim.experiment.store import RESULTS_JSON, ResultsFolder
 
-STUDIES = {"accuracy": accuracy_study, "bit_errors": bit_error_study, "lifetime": lifetime_study}
+_ON_IMAGES = {"accuracy": accuracy_study, "lifetime": lifetime_study}
 
 
 def run_scenario(
@@ -43,7 +44,18 @@ def run_scenario(
     """
     scenario = load_scenario(source, settings)
     path = Path(out) if out is not None else Path("results") / scenario.name
+    return run_study(scenario, path, fresh, progress)
+
+
+def run_study(scenario: Scenario, path: Path, fresh: bool, progress: Progress, given: Given | None = None) -> Results:
+    """A resolved scenario with its results in the folder `path`, on the network and images that are given if any.
+
+    Raises `HwsimError` as `run_scenario`.
+    """
     folder = ResultsFolder(path, scenario, fresh=fresh)
-    results = STUDIES[scenario.study](scenario, folder, progress)
+    if scenario.study == "bit_errors":
+        results = bit_error_study(scenario, folder, progress)
+    else:
+        results = _ON_IMAGES[scenario.study](scenario, folder, progress, given)
     folder.write_json(RESULTS_JSON, {"facts": results.facts, "rows": results.rows, "counts": results.counts})
     return results

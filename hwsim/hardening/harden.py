@@ -98,6 +98,10 @@ def harden(
         HwsimError: on an unknown format or store, a target above the range, a network without weights, or a
             parameter that is not finite or does not fit an (unscaled) floating-point format.
     """
+    if not isinstance(network, Network):
+        raise HwsimError(
+            f"harden needs a captured network, not {type(network).__name__}: `hwsim.capture(module, images)` gives one."
+        )
     fmt = get_format(format) if isinstance(format, str) else format
     chosen = tuple(store)
     for kind in chosen:

@@ -31,6 +31,7 @@ from hwsim.network.graph import (
     substitute,
 )
 from hwsim.network.refusals import DROPOUTS, REGIONS, check, check_draws, check_logits, for_one_image, module_path
+from hwsim.tensors import tensor_of
 
 _LINEAR = {  # ATen operation -> axis of the output channels in its result
     ATEN.conv1d.default: 1,
@@ -47,21 +48,24 @@ _CASTS = {ATEN.to.dtype, ATEN.to.device, ATEN.to.dtype_layout, ATEN.type_as.defa
 _IDENTITY = {*DROPOUTS, ATEN.alias.default, ATEN.detach.default}
 
 
-def capture(module: Any, example: Tensor) -> Network:
+def capture(module: Any, example: Any) -> Network:
     """The graph of `module`, to be executed by a datapath.
 
     Args:
         module: an `nn.Module`, or an object with one as its `.module`. It is put in evaluation mode.
         example: images of the shape that it takes, (N, C, H, W) or whatever it wants after the batch; the
-            values do not matter. The graph works for any N.
+            values do not matter. A tensor of torch or an array of numpy. The graph works for any N.
 
     Raises:
         HwsimError: if torch.export cannot follow the module (control flow or shapes that depend on data), or if
             it does not take one tensor and return one tensor.
     """
     if not isinstance(module, nn.Module):
-        module = module.module
-    if not isinstance(example, Tensor) or example.dim() < 2:
+        module = getattr(module, "module", module)
+    if not isinstance(module, nn.Module):
+        raise HwsimError(f"capture needs an nn.Module, not {type(module).__name__}.")
+    example = tensor_of(example, "example images")
+    if example.dim() < 2:
         raise HwsimError("capture needs an example batch of images: a tensor with the batch as its first axis.")
     if not example.is_floating_point():
         raise HwsimError(f"capture needs real-valued images, not {example.dtype}: convert them to float32 first.")

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from hwsim.experiment import columns
 from hwsim.experiment.loading import to_toml
 from hwsim.experiment.progress import Progress, silent
-from hwsim.experiment.results import Results
+from hwsim.experiment.results import COLUMNS, Results
 from hwsim.experiment.store import FIGURES, REPORT, ResultsFolder
 from hwsim.report.axes import set_out
 from hwsim.report.bit_figure import bit_error_figure
@@ -88,9 +88,6 @@ def _drawn(name: str, title: str, figure_of: Callable[[Results], Figure], result
         return Drawn(name, title, caption, save(figure_of(results)))
 
 
-_COLUMNS = {"accuracy": columns.ACCURACY, "bit_errors": columns.BIT_ERRORS, "lifetime": columns.LIFETIME}
-
-
 def render(results: Results, figures: list[Drawn]) -> str:
     """The HTML page."""
     environment = Environment(
@@ -102,7 +99,7 @@ def render(results: Results, figures: list[Drawn]) -> str:
     )
     study = results.scenario.study
     accuracy = study != "bit_errors"
-    tables = [("results.csv", _COLUMNS[study])]
+    tables = [("results.csv", COLUMNS[study])]
     if accuracy:
         tables.append(("counts.csv", columns.count_columns()))
     if study == "lifetime":

@@ -292,3 +292,39 @@ class TestUnderflow:
         expected = int(((y != 0) & (self.HELD[name](y) == 0)).sum())
         assert run.counts["0"].underflows == expected
         assert expected > 0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_images_and_labels_of_numpy_are_those_of_torch(module, network, dtype):
+    accelerator = Accelerator(network, harden(network, "fp32"))
+    expected = accelerator.run(IMAGES)
+    found = accelerator.run(IMAGES.numpy().astype(dtype))
+    assert torch.equal(found.logits, expected.logits)
+    labels = reference(module).argmax(1)
+    wrong = (labels + 1) % labels.max().add(1)
+    mixed = torch.cat([labels[:4], wrong[4:]])
+    assert found.accuracy(labels.numpy()) == found.accuracy(labels.tolist()) == 1
+    assert found.accuracy(mixed.numpy().astype(np.uint8)) == 4 / 7
+
+
+@pytest.mark.parametrize(
+    ("labels", "part"),
+    [
+        ([0, 1], "7 whole numbers, one for each image, not int64 of shape (2,)"),
+        ([[0]] * 7, "of shape (7, 1)"),
+        ([0.0] * 7, "not float32"),
+        ([True] * 7, "not bool"),
+        ("cats", "not str"),
+        ([-1] * 7, "from 0, not -1"),
+    ],
+)
+def test_labels_that_are_not_one_class_an_image_are_refused_in_one_sentence(network, labels, part):
+    run = Accelerator(network, harden(network, "fp32")).run(IMAGES)
+    with pytest.raises(HwsimError) as error:
+        run.accuracy(labels)
+    assert part in str(error.value)
+
+
+def test_images_that_are_no_numbers_are_refused(network):
+    with pytest.raises(HwsimError, match="The images must be a tensor of torch or an array of numpy, not str"):
+        Accelerator(network, harden(network, "fp32")).run("images")

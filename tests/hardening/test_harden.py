@@ -98,3 +98,8 @@ def test_other_constants_clip_other_values():
     clipping = stored.with_constants({"0.weight": Constants.of(Scale.of(6.0))})
     assert (stored.clipped["0.weight"], clipping.clipped["0.weight"]) == (0, 1)
     assert clipping.words["0.weight"].tolist() == [[127, 96]]
+
+
+def test_a_module_must_be_captured_first():
+    with pytest.raises(HwsimError, match=r"^harden needs a captured network, not Linear: `hwsim.capture"):
+        harden(nn.Linear(2, 2), "fp32")

@@ -1,5 +1,6 @@
 """A captured network computes what its module computes, for any batch, and says what it cannot capture."""
 
+import numpy as np
 import pytest
 import torch
 import torchvision
@@ -360,3 +361,13 @@ def test_elements_are_those_of_one_image(name):
     module(images(1))
     assert {op.layer: network.elements[op.name] for op in network.layers} == seen
     assert network.elements[network.input.name] == 3 * 64 * 64
+
+
+def test_an_example_of_numpy_is_one_of_torch():
+    network = capture(nn.Sequential(nn.Linear(3, 2)), np.zeros((2, 3), np.float32))
+    assert tuple(network.input.shape) == (3,)
+
+
+def test_what_is_no_module_is_refused():
+    with pytest.raises(HwsimError, match=r"^capture needs an nn.Module, not function\.$"):
+        capture(lambda images: images, torch.zeros(2, 3))

@@ -1,0 +1,61 @@
+"""A heading with a table, as plain text for a terminal and as HTML for a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from itertools import islice
+from typing import NamedTuple
+
+SHOWN = 60
+"""Rows that a notebook shows; what more there are is said."""
+
+
+class Tabular(NamedTuple):
+    """A heading and rows under columns.
+
+    Attributes:
+        heading: one line above it.
+        columns: their headings; one that begins with ">" is of numbers, which stand at the right.
+        rows: texts, as many a row as there are columns.
+        note: a line below it.
+    """
+
+    heading: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+    def text(self) -> str:
+        """In columns that are as wide as they must be."""
+        names = [name.removeprefix(">") for name in self.columns]
+        numbers = [name.startswith(">") for name in self.columns]
+        widths = [max(map(len, cells)) for cells in zip(names, *self.rows, strict=True)]
+        lines = [
+            "  ".join(
+                cell.rjust(width) if right else cell.ljust(width)
+                for cell, width, right in zip(cells, widths, numbers, strict=True)
+            ).rstrip()
+            for cells in (names, *self.rows)
+        ]
+        return "\n".join([*filter(None, [self.heading]), *lines, *filter(None, [self.note])])
+
+    def html(self) -> str:
+        """As part of a page; everything is escaped."""
+        sides = ["right" if name.startswith(">") else "left" for name in self.columns]
+
+        def line(cells: Sequence[str], tag: str) -> str:
+            pairs = zip(cells, sides, strict=True)
+            return (
+                "<tr>"
+                + "".join(f'<{tag} style="text-align: {side}">{escape(cell)}</{tag}>' for cell, side in pairs)
+                + "</tr>"
+            )
+
+        head = line([name.removeprefix(">") for name in self.columns], "th")
+        body = "".join(line(row, "td") for row in islice(self.rows, SHOWN))
+        rest = len(self.rows) - SHOWN
+        notes = [*([f"and {rest:,} more"] if rest > 0 else []), *filter(None, [self.note])]
+        return f"<p>{escape(self.heading)}</p><table><thead>{head}</thead><tbody>{body}</tbody></table>" + "".join(
+            f"<p>{escape(note)}</p>" for note in notes
+        )
