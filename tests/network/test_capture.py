@@ -333,7 +333,7 @@ class Embedded(nn.Module):
         (Embedded(), torch.zeros(1, 3, dtype=torch.int64), "real-valued images, not torch.int64"),
         (nn.Linear(3, 3), torch.zeros(1, 3, dtype=torch.complex64), "real-valued images, not torch.complex64"),
         (nn.Linear(3, 3), torch.zeros(3), "example batch"),
-        (nn.Linear(3, 3), [[0.0]], "example batch"),
+        (nn.Linear(3, 3), "pictures", "The example images must be a tensor of torch or an array of numpy, not str"),
         (nn.Linear(3, 3), torch.zeros(1, 4), "cannot be captured"),
         (nn.Bilinear(3, 3, 2), torch.zeros(1, 3), "cannot be captured"),
     ],
