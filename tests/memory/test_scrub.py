@@ -15,6 +15,7 @@ from hwsim.memory.mechanism import (
     FORCE_1,
     KEEP,
     OLD,
+    TOGGLE,
     Mechanism,
     RandomEvents,
     Rates,
@@ -22,7 +23,7 @@ from hwsim.memory.mechanism import (
     Traits,
     Upsets,
 )
-from hwsim.memory.mechanisms.generic import Flips, StuckAt
+from hwsim.memory.mechanisms.generic import Flips, Replay, StuckAt
 from hwsim.memory.mission import Condition, Mission, Phase
 from hwsim.memory.spread_events import SpreadEvents
 from hwsim.memory.weak_cells import Numbers
@@ -194,6 +195,38 @@ def test_long_stretches_between_upsets_may_be_passed_over(seed: int, ecc: str) -
     for flips, cells in ((device.locked_in, dense.target), (device._old.flips, dense.old)):
         wrong = np.sort(dense.cell[(cells != dense.image).reshape(-1)])
         assert device._image.placement.set_cells(flips.codeword, flips.masks).tolist() == wrong.tolist()
+
+
+class TurnedOver(Mechanism):
+    """Some cells, all of which turn over; or only in the heat."""
+
+    name = "turned over"
+    traits = Traits("both", "while the condition lasts", "cell", "none", "write")
+
+    def __init__(self, cells: list[int], in_heat_only: bool) -> None:
+        self.cells, self.in_heat_only = cells, in_heat_only
+
+    def upsets(self, situation: Situation) -> Upsets:
+        if self.in_heat_only and situation.now.temperature_c < 50:
+            return Upsets.none()
+        return Upsets.of(self.cells, TOGGLE)
+
+
+@pytest.mark.parametrize("days", [1, 2, 3])
+@pytest.mark.parametrize("scrubs", range(5, 18))
+def test_cells_that_alternate_while_what_they_are_meant_to_hold_is_quiet(scrubs: int, days: int) -> None:
+    # Cells that no write reaches keep what they held, and then turn over: a cell that the code corrects at each scrub
+    # holds a 0 and a 1 by turns. What is passed over must be an even number of turns of the conditions.
+    cells = [3, 80, 200, 301]
+    mechanisms = [Replay(np.array(cells), np.full(4, OLD, np.uint8), stage="write"), TurnedOver(cells, days > 1)]
+    device, dense, _ = both(mechanisms, "secded", seed=2, words=32)
+    profile = tuple(Phase(HOUR, Condition(85 if day == 0 else 25)) for day in range(days))
+    device.advance(Mission(profile, (scrubs + 0.5) * HOUR, scrub_every_s=HOUR))
+    for index in range(scrubs + 1):
+        dense.advance(HOUR if index < scrubs else HOUR / 2, profile[index % days].condition)
+        if index < scrubs:
+            dense.scrub()
+    check_equal(device, dense)
 
 
 @settings(max_examples=25, deadline=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -185,6 +186,21 @@ def test_a_read_behind_a_write_with_tries_waits_for_the_last_try() -> None:
     report = Controller(timing).simulate([Stream("write", 0, 1, tries=4), Stream("read", 0, 1)])
     busy = 4 * (timing.write_cycles + timing.verify_cycles)
     assert report.latency["read"].counts == {busy + timing.read_cycles: 1}
+
+
+@pytest.mark.parametrize("depth", [1, 3, 32])
+@pytest.mark.parametrize("apart", [1, 2, 3, 5])
+def test_a_burst_that_queues_has_waited_since_it_arrived(apart: int, depth: int) -> None:
+    """Writes of W cycles to one bank, one arriving every A cycles: burst k ends after max(W, (k + 1) W - k A).
+
+    Behind a queue of few places a burst waits outside, and that is part of its latency.
+    """
+    timing = replace(Timing.of(technology("stt_mram")), banks=1, queue_depth=depth)
+    busy, bursts = timing.write_cycles, 50
+    assert busy == 3
+    report = Controller(timing).simulate([Stream("write", 0, bursts, every_s=apart * timing.clock_s)])
+    expected = [max(busy, (k + 1) * busy - k * apart) for k in range(bursts)]
+    assert checks.expand(report.latency["write"]) == sorted(expected)
 
 
 @pytest.mark.parametrize(("rate", "most"), [(0.0, 3), (1.0, 3), (1e-3, 4), (0.05, 6), (0.3, 1)])
