@@ -17,7 +17,13 @@ from hwsim.memory.mechanism import Block, Cells, Mechanism, RandomEvents, Rates,
 from hwsim.memory.mechanism import Numbers as Thresholds
 from hwsim.memory.mission import Exposure
 from hwsim.memory.physics.checks import within
-from hwsim.memory.physics.dram import FIELD_SCOPES, field_failure, refresh_interval, retention_failure
+from hwsim.memory.physics.dram import (
+    FIELD_SCOPES,
+    field_failure,
+    leakage_acceleration,
+    refresh_interval,
+    retention_failure,
+)
 from hwsim.memory.technology import Technology
 from hwsim.memory.weak_cells import weak_cells, weak_thresholds
 
@@ -105,7 +111,7 @@ class Retention(Mechanism):
         """The longest time without a refresh, as seconds at the reference temperature."""
         longest = without_power = 0.0
         for condition, spent_s in since_write.items():
-            faster = float(np.exp(self.slope_per_c * (condition.temperature_c - self.reference_c)))
+            faster = float(leakage_acceleration(condition.temperature_c, self.reference_c, self.slope_per_c))
             if not condition.powered:
                 without_power += spent_s * faster
                 continue

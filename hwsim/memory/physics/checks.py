@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +14,38 @@ from hwsim.errors import HwsimError
 from hwsim.memory.units import ZERO_CELSIUS_K
 
 Array = NDArray[np.float64]
+Arguments = ParamSpec("Arguments")
+
+
+def equation(function: Callable[Arguments, Array]) -> Callable[Arguments, Array]:
+    """An equation that is refused where no number in double precision holds what it leads to.
+
+    Raises `HwsimError` with the values that it was given.
+    """
+
+    @wraps(function)
+    def checked(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Array:
+        try:
+            with np.errstate(over="raise", invalid="raise"):
+                return function(*args, **kwargs)
+        except FloatingPointError:
+            given = inspect.signature(function).bind(*args, **kwargs).arguments
+            values = ", ".join(f"{name} = {_show(value)}" for name, value in given.items())
+            title = function.__name__.replace("_", " ")
+            raise HwsimError(
+                f"The {title} is beyond all numbers that can be computed with for {values}: give less extreme values."
+            ) from None
+
+    return checked
+
+
+def together(**values: Array) -> tuple[Array, ...]:
+    """Arrays of one shape; raises `HwsimError` where they do not fit each other."""
+    try:
+        return np.broadcast_arrays(*values.values())
+    except ValueError:
+        counts = ", ".join(f"{np.size(value)} of {name}" for name, value in values.items())
+        raise HwsimError(f"There are {counts}: give as many of each, or one for all.") from None
 
 
 def number(name: str, value: ArrayLike) -> Array:
@@ -62,6 +97,11 @@ def kelvin(name: str, temperature_c: ArrayLike) -> Array:
     cold = f"is not a temperature: absolute zero is {-ZERO_CELSIUS_K} degC, give more"
     _refuse(name, array, array <= -ZERO_CELSIUS_K, cold)
     return array + ZERO_CELSIUS_K
+
+
+def _show(value: Any) -> str:
+    array = np.asarray(value, np.float64)
+    return f"{array:g}" if array.ndim == 0 else f"{np.min(array):g} to {np.max(array):g}"
 
 
 def _refuse(name: str, array: Array, wrong: Any, why: str) -> None:

@@ -15,12 +15,23 @@ from scipy import special
 
 from hwsim.errors import HwsimError
 from hwsim.memory.constants import physical
-from hwsim.memory.physics.checks import Array, kelvin, non_negative, number, positive, probability, time
+from hwsim.memory.physics.checks import (
+    Array,
+    equation,
+    kelvin,
+    non_negative,
+    number,
+    positive,
+    probability,
+    time,
+    together,
+)
 from hwsim.memory.units import ZERO_CELSIUS_K, parse_unit
 
 # ---- Heat
 
 
+@equation
 def acceleration(temperature_c: ArrayLike, reference_c: ArrayLike, activation_energy_ev: ArrayLike) -> Array:
     """How many times faster a thermally activated process runs at one temperature than at another.
 
@@ -36,6 +47,7 @@ def acceleration(temperature_c: ArrayLike, reference_c: ArrayLike, activation_en
     return np.exp(energy / physical("boltzmann") * ((hot - reference) / (hot * reference)))
 
 
+@equation
 def equivalent_time(
     time_s: ArrayLike, temperature_c: ArrayLike, reference_c: ArrayLike, activation_energy_ev: ArrayLike
 ) -> Array:
@@ -58,7 +70,9 @@ def mean_kinetic_temperature(time_s: ArrayLike, temperature_c: ArrayLike, activa
 
     Raises `HwsimError` for a profile that lasts no time.
     """
-    duration, temperature = np.broadcast_arrays(time("time_s", time_s), kelvin("temperature_c", temperature_c))
+    duration, temperature = together(
+        time_s=time("time_s", time_s), temperature_c=kelvin("temperature_c", temperature_c)
+    )
     if not duration.sum() > 0:
         raise HwsimError("A profile that lasts 0 s has no mean temperature: give a duration above 0 s.")
     slope = positive("activation_energy_ev", activation_energy_ev) / physical("boltzmann")
@@ -69,11 +83,13 @@ def mean_kinetic_temperature(time_s: ArrayLike, temperature_c: ArrayLike, activa
 # ---- Hazards
 
 
+@equation
 def failed(time_s: ArrayLike, rate_s: ArrayLike) -> Array:
     """Probability that a cell has failed for good: p = 1 - exp(-rate t), rate in 1/s."""
     return -np.expm1(-non_negative("rate_s", rate_s) * time("time_s", time_s))
 
 
+@equation
 def two_state(time_s: ArrayLike, rate_s: ArrayLike, back_rate_s: ArrayLike) -> Array:
     """Probability that a cell which may flip to and fro is in the other state.
 
@@ -101,6 +117,7 @@ def combine_flips(*probabilities: ArrayLike) -> Array:
     return wrong[()]
 
 
+@equation
 def ever(probability_each: ArrayLike, times: ArrayLike) -> Array:
     """Probability that something with a given chance happens at least once: 1 - (1 - p)^n."""
     each = probability("probability_each", probability_each)
@@ -110,11 +127,13 @@ def ever(probability_each: ArrayLike, times: ArrayLike) -> Array:
 # ---- Rates
 
 
+@equation
 def rate_of_fit(fit: ArrayLike) -> Array:
     """Failures in time (failures in 10^9 hours) as a rate, 1/s."""
     return non_negative("fit", fit) * parse_unit("FIT").scale
 
 
+@equation
 def rate_of_fit_per_mb(fit_per_mb: ArrayLike) -> Array:
     """FIT per Mb of 2^20 bits as a rate, 1/s for each bit."""
     return non_negative("fit_per_mb", fit_per_mb) * parse_unit("FIT/Mb").scale
@@ -141,6 +160,7 @@ def at_least(errors: ArrayLike, bits: ArrayLike, bit_error: ArrayLike) -> Array:
     return np.where(e == 0, 1.0, np.where(some, tail, 0.0))[()]
 
 
+@equation
 def scrubbed_word_failure(
     time_s: ArrayLike, scrub_every_s: ArrayLike, bits: ArrayLike, rate_s: ArrayLike, correctable: int = 1
 ) -> Array:

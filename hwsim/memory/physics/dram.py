@@ -10,13 +10,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hwsim.memory.physics.checks import Array, kelvin, number, positive, probability, time
+from hwsim.memory.physics.checks import Array, equation, kelvin, number, positive, probability, time
 from hwsim.memory.physics.common import failed, normal_cdf, normal_log_cdf, rate_of_fit
 
 # What a failure in the field takes down, in the order of the published tables.
 FIELD_SCOPES = ("bit", "word", "column", "row", "bank", "n_bank", "n_rank")
 
 
+@equation
 def log_retention_mean(
     temperature_c: ArrayLike, reference_mean: ArrayLike, reference_c: ArrayLike, slope_per_c: ArrayLike
 ) -> Array:
@@ -28,6 +29,14 @@ def log_retention_mean(
     return number("reference_mean", reference_mean) - number("slope_per_c", slope_per_c) * hotter
 
 
+@equation
+def leakage_acceleration(temperature_c: ArrayLike, reference_c: ArrayLike, slope_per_c: ArrayLike) -> Array:
+    """How many times faster charge leaks than at a reference temperature: exp(k_T (T - T_ref))."""
+    hotter = number("temperature_c", temperature_c) - number("reference_c", reference_c)
+    return np.exp(number("slope_per_c", slope_per_c) * hotter)
+
+
+@equation
 def retention_failure(
     time_s: ArrayLike,
     temperature_c: ArrayLike,
@@ -52,6 +61,7 @@ def retention_failure(
     return normal_cdf(_z(time_s, temperature_c, reference_mean, sigma, reference_c, slope_per_c))
 
 
+@equation
 def retention_log_slope(
     time_s: ArrayLike,
     temperature_c: ArrayLike,
@@ -69,6 +79,7 @@ def retention_log_slope(
     return np.exp(-z * z / 2 - np.log(2 * np.pi) / 2 - normal_log_cdf(z)) / sigma
 
 
+@equation
 def slope_per_c(z_per_step: ArrayLike, step_c: ArrayLike, sigma: ArrayLike) -> Array:
     """k_T from a published shift of z: z changes by `z_per_step` in `step_c` degrees, so mu by sigma times that."""
     return number("z_per_step", z_per_step) * positive("sigma", sigma) / positive("step_c", step_c)
@@ -85,12 +96,14 @@ def flips(leaked: ArrayLike, true_cell_share: ArrayLike) -> tuple[Array, Array]:
     return lost * (1 - share), lost * share
 
 
+@equation
 def refresh_interval(temperature_c: ArrayLike, interval_s: ArrayLike, halved_above_c: ArrayLike) -> Array:
     """Time between two refreshes of a row, s: halved above a temperature, as the standards ask."""
     hot = kelvin("temperature_c", temperature_c) > kelvin("halved_above_c", halved_above_c)
     return np.where(hot, 0.5, 1.0)[()] * positive("interval_s", interval_s)
 
 
+@equation
 def field_failure(time_s: ArrayLike, fit: ArrayLike) -> Array:
     """Probability that a chip has failed in one of the modes of `FIELD_SCOPES` within `time_s`: 1 - exp(-FIT t)."""
     return failed(time_s, rate_of_fit(fit))

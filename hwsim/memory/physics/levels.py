@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hwsim.errors import HwsimError
-from hwsim.memory.physics.checks import Array, non_negative, number, positive, probability
+from hwsim.memory.physics.checks import Array, equation, non_negative, number, positive, probability, together
 from hwsim.memory.physics.common import normal_between
 
 
@@ -34,6 +34,7 @@ def midpoints(means: ArrayLike) -> Array:
     return (level[1:] + level[:-1]) / 2
 
 
+@equation
 def likeliest_thresholds(means: ArrayLike, sigmas: ArrayLike) -> Array:
     """Thresholds where two neighbouring levels are equally likely, which make the fewest errors.
 
@@ -41,7 +42,7 @@ def likeliest_thresholds(means: ArrayLike, sigmas: ArrayLike) -> Array:
 
     Raises `HwsimError` for levels so wide that there is no such x.
     """
-    mean, sigma = np.broadcast_arrays(rising(means), positive("sigmas", sigmas))
+    mean, sigma = together(means=rising(means), sigmas=positive("sigmas", sigmas))
     gap, s1, s2 = np.diff(mean), sigma[:-1], sigma[1:]
     # With x measured from the lower mean: (x / s1)^2 - ((x - gap) / s2)^2 = 2 ln(s2 / s1); the root between the means.
     a = 1 / s1**2 - 1 / s2**2
@@ -54,6 +55,7 @@ def likeliest_thresholds(means: ArrayLike, sigmas: ArrayLike) -> Array:
     return mean[:-1] + x
 
 
+@equation
 def read_errors(means: ArrayLike, sigmas: ArrayLike, thresholds: ArrayLike) -> Array:
     """Probability that a cell of one level is read as another: rows are stored levels, columns are read ones.
 
@@ -64,7 +66,7 @@ def read_errors(means: ArrayLike, sigmas: ArrayLike, thresholds: ArrayLike) -> A
         sigmas: standard deviation of each level, above 0; shape (levels,) or one for all.
         thresholds: between the levels, rising; shape (levels - 1,).
     """
-    mean, sigma = np.broadcast_arrays(rising(means), positive("sigmas", sigmas))
+    mean, sigma = together(means=rising(means), sigmas=positive("sigmas", sigmas))
     edges = edges_of(thresholds, len(mean))
     z = (edges - mean[:, None]) / sigma[:, None]
     return normal_between(z[:, :-1], z[:, 1:])

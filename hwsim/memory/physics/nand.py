@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from hwsim.memory.physics.checks import Array, non_negative, number, positive, time
+from hwsim.memory.physics.checks import Array, equation, non_negative, number, positive, time
 from hwsim.memory.units import parse_unit
 
 _WORST = 0.5  # a bit that is wrong more often than not would be read inverted
@@ -24,6 +24,7 @@ _WORST = 0.5  # a bit that is wrong more often than not would be read inverted
 # ---- Powers of cycles, hours and reads
 
 
+@equation
 def wear_error(cycles: ArrayLike, *, floor: ArrayLike, wear: ArrayLike, wear_exponent: ArrayLike) -> Array:
     """Errors right after programming: eps + a N^k, at most 1/2.
 
@@ -37,6 +38,7 @@ def wear_error(cycles: ArrayLike, *, floor: ArrayLike, wear: ArrayLike, wear_exp
     return np.minimum(non_negative("floor", floor) + worn, _WORST)
 
 
+@equation
 def retention_error(
     cycles: ArrayLike,
     time_s: ArrayLike,
@@ -60,6 +62,7 @@ def retention_error(
     return np.minimum(non_negative("retention", retention) * worn * aged, _WORST)
 
 
+@equation
 def read_disturb_error(
     cycles: ArrayLike,
     reads: ArrayLike,
@@ -82,6 +85,7 @@ def read_disturb_error(
     return np.minimum(non_negative("disturb", disturb) * worn * read, _WORST)
 
 
+@equation
 def bit_error_rate(
     cycles: ArrayLike,
     time_s: ArrayLike,
@@ -124,6 +128,7 @@ def bit_error_rate(
 # ---- Logarithm of time
 
 
+@equation
 def log_time_bit_error_rate(
     cycles: ArrayLike,
     time_s: ArrayLike,

@@ -16,7 +16,17 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hwsim.memory.physics.checks import Array, non_negative, number, positive, probability, time, within
+from hwsim.memory.physics.checks import (
+    Array,
+    equation,
+    non_negative,
+    number,
+    positive,
+    probability,
+    time,
+    together,
+    within,
+)
 from hwsim.memory.physics.common import equivalent_time, ever, normal_between
 from hwsim.memory.physics.levels import edges_of, rising
 
@@ -25,6 +35,7 @@ EXPONENT_LAW = ("log_slope", "offset", "low", "high")  # coefficients of `drift_
 _SPREADS = 12  # standard deviations of the drift exponent that an average covers: beyond lies 4e-33
 
 
+@equation
 def programming_sigma(g: ArrayLike, coefficients_us: ArrayLike) -> Array:
     """Standard deviation of a conductance right after it was programmed, uS: c0 + c1 g + c2 g^2.
 
@@ -37,6 +48,7 @@ def programming_sigma(g: ArrayLike, coefficients_us: ArrayLike) -> Array:
     return c0 + target * (c1 + target * c2)
 
 
+@equation
 def drift_exponent(g: ArrayLike, log_slope: float, offset: float, low: float, high: float) -> Array:
     """A coefficient of the drift exponent nu over the target: clip(log_slope ln g + offset, low, high).
 
@@ -47,6 +59,7 @@ def drift_exponent(g: ArrayLike, log_slope: float, offset: float, low: float, hi
         return np.clip(number("log_slope", log_slope) * np.log(target) + number("offset", offset), low, high)
 
 
+@equation
 def drift_factor(time_s: ArrayLike, exponent: ArrayLike, reference_s: ArrayLike) -> Array:
     """What is left of a conductance: G / G0 = (t / t0)^-nu, G0 read at t0; 1 before that.
 
@@ -58,12 +71,14 @@ def drift_factor(time_s: ArrayLike, exponent: ArrayLike, reference_s: ArrayLike)
     return np.exp(-non_negative("exponent", exponent) * log_time(time_s, reference_s))
 
 
+@equation
 def log_time(time_s: ArrayLike, reference_s: ArrayLike) -> Array:
     """ln(t / t0), and 0 before t0: drift is known from the reference read on."""
     reference = positive("reference_s", reference_s)
     return np.log(np.maximum(time("time_s", time_s), reference) / reference)
 
 
+@equation
 def read_errors(
     levels: ArrayLike,
     thresholds: ArrayLike,
@@ -90,11 +105,11 @@ def read_errors(
         reference_s: t0, s.
         tracking_exponent: the thresholds fall as (t / t0)^-tracking, as those of drifting reference cells do.
     """
-    level, width, mean, spread = np.broadcast_arrays(
-        _relative(rising(levels)),
-        positive("sigma", sigma),
-        non_negative("exponent_mean", exponent_mean),
-        positive("exponent_sigma", exponent_sigma),
+    level, width, mean, spread = together(
+        levels=_relative(rising(levels)),
+        sigma=positive("sigma", sigma),
+        exponent_mean=non_negative("exponent_mean", exponent_mean),
+        exponent_sigma=positive("exponent_sigma", exponent_sigma),
     )
     drift = float(log_time(time_s, reference_s))
     edges = edges_of(thresholds, len(level)) * np.exp(-non_negative("tracking_exponent", tracking_exponent) * drift)
@@ -103,6 +118,7 @@ def read_errors(
     return np.minimum(np.einsum("jkn,jn->jk", normal_between(z[:, :-1], z[:, 1:]), weight), 1.0)
 
 
+@equation
 def crystallised(
     time_s: ArrayLike,
     temperature_c: ArrayLike,

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hwsim.errors import HwsimError
-from hwsim.memory.physics.checks import Array, positive, probability, time, within
+from hwsim.memory.physics.checks import Array, equation, positive, probability, time, within
 from hwsim.memory.physics.levels import likeliest_thresholds, read_errors
 
 
+@equation
 def relaxation(time_s: ArrayLike, *, start_s: float, end_s: float, growth: float) -> Array:
     """By what factor the spread of a level has grown: it grows with the logarithm of time.
 
@@ -34,6 +35,7 @@ def relaxation(time_s: ArrayLike, *, start_s: float, end_s: float, growth: float
     return 1 + more * np.log(np.maximum(time("time_s", time_s), start) / start) / np.log(end / start)
 
 
+@equation
 def relaxed_read_errors(
     means: ArrayLike,
     sigmas: ArrayLike,

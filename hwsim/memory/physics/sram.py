@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from hwsim.errors import HwsimError
-from hwsim.memory.physics.checks import Array, non_negative, number, positive, time, within
+from hwsim.memory.physics.checks import Array, equation, non_negative, number, positive, time, together, within
 from hwsim.memory.physics.common import acceleration, normal_average, normal_cdf, rate_of_fit_per_mb, two_state
 
 # ---- Low voltage
@@ -45,6 +45,7 @@ def spread(vmin_sigma_v: float, block_share: float, column_share: float) -> Spre
     return Spread(*(sigma * math.sqrt(share) for share in (block, column, 1 - block - column)))
 
 
+@equation
 def low_voltage_failure(
     voltage_v: ArrayLike, vmin_mean_v: ArrayLike, vmin_sigma_v: ArrayLike, shift_v: ArrayLike = 0.0
 ) -> Array:
@@ -137,8 +138,10 @@ def fit_vmin(voltage_v: ArrayLike, faults: ArrayLike, cells: ArrayLike) -> tuple
 
     Raises `HwsimError` for fewer than two voltages with faults, and for rates that do not rise as the voltage falls.
     """
-    voltage, count, total = np.broadcast_arrays(
-        positive("voltage_v", voltage_v), non_negative("faults", faults), positive("cells", cells)
+    voltage, count, total = together(
+        voltage_v=positive("voltage_v", voltage_v),
+        faults=non_negative("faults", faults),
+        cells=positive("cells", cells),
     )
     seen = (count > 0) & (count < total)
     if len(np.unique(voltage[seen])) < 2:
@@ -163,6 +166,7 @@ def _conditional(
 # ---- Bias temperature instability
 
 
+@equation
 def bti_prefactor(end_of_life_shift_v: ArrayLike, end_of_life_s: ArrayLike, time_exponent: ArrayLike) -> Array:
     """A in dVth = A t^n that gives a stated shift at the end of life, V / s^n: A = shift / t^n.
 
@@ -172,6 +176,7 @@ def bti_prefactor(end_of_life_shift_v: ArrayLike, end_of_life_s: ArrayLike, time
     return non_negative("end_of_life_shift_v", end_of_life_shift_v) / life ** _exponent(time_exponent)
 
 
+@equation
 def bti_stress_factor(
     temperature_c: ArrayLike,
     voltage_v: ArrayLike,
@@ -204,11 +209,13 @@ def bti_stress_factor(
     return acceleration(temperature_c, reference_c, activation_energy_ev) * relative**power * under_bias
 
 
+@equation
 def bti_shift(prefactor_v: ArrayLike, time_s: ArrayLike, time_exponent: ArrayLike) -> Array:
     """Shift of the threshold voltage under constant stress, V: dVth = A t^n."""
     return non_negative("prefactor_v", prefactor_v) * time("time_s", time_s) ** _exponent(time_exponent)
 
 
+@equation
 def bti_stress(prefactor_v: ArrayLike, time_s: ArrayLike, time_exponent: ArrayLike) -> Array:
     """What ageing accumulates, V^(1/n): A^(1/n) t. A life is the sum over its parts, in any order; see `bti_of_stress`.
 
@@ -217,11 +224,13 @@ def bti_stress(prefactor_v: ArrayLike, time_s: ArrayLike, time_exponent: ArrayLi
     return non_negative("prefactor_v", prefactor_v) ** (1 / _exponent(time_exponent)) * time("time_s", time_s)
 
 
+@equation
 def bti_of_stress(stress: ArrayLike, time_exponent: ArrayLike) -> Array:
     """Shift of the threshold voltage after an accumulated stress, V: dVth = stress^n."""
     return non_negative("stress", stress) ** _exponent(time_exponent)
 
 
+@equation
 def bti_advance(shift_v: ArrayLike, prefactor_v: ArrayLike, time_s: ArrayLike, time_exponent: ArrayLike) -> Array:
     """The shift after `time_s` more, V: dV <- A ((dV / A)^(1/n) + t)^n, which no order of steps changes."""
     before = non_negative("shift_v", shift_v) ** (1 / _exponent(time_exponent))
@@ -235,6 +244,7 @@ def _exponent(time_exponent: ArrayLike) -> Array:
 # ---- Soft errors
 
 
+@equation
 def soft_error_flip(time_s: ArrayLike, fit_per_mb: ArrayLike) -> Array:
     """Probability that particles have left a bit flipped after `time_s` without being rewritten.
 

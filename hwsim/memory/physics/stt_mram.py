@@ -13,7 +13,17 @@ from numpy.typing import ArrayLike
 
 from hwsim.errors import HwsimError
 from hwsim.memory.constants import physical
-from hwsim.memory.physics.checks import Array, kelvin, non_negative, number, positive, probability, time, within
+from hwsim.memory.physics.checks import (
+    Array,
+    equation,
+    kelvin,
+    non_negative,
+    number,
+    positive,
+    probability,
+    time,
+    within,
+)
 from hwsim.memory.physics.common import failed, normal_average, two_state
 
 LOWEST_OVERDRIVE = 1.5  # below, `write_error` drifts away from the equation it approximates: see there
@@ -21,17 +31,20 @@ LOWEST_OVERDRIVE = 1.5  # below, `write_error` drifts away from the equation it 
 # ---- Thermal stability
 
 
+@equation
 def stability(barrier_ev: ArrayLike, temperature_c: ArrayLike) -> Array:
     """Thermal stability Delta = E_b / (k T) of an energy barrier, eV, at a temperature, degC."""
     return positive("barrier_ev", barrier_ev) / (physical("boltzmann") * kelvin("temperature_c", temperature_c))
 
 
+@equation
 def stability_at(temperature_c: ArrayLike, delta: ArrayLike, reference_c: ArrayLike) -> Array:
     """Delta at one temperature from Delta at another, for one barrier: Delta T_ref / T."""
     cold, hot = kelvin("reference_c", reference_c), kelvin("temperature_c", temperature_c)
     return positive("delta", delta) * (cold / hot)
 
 
+@equation
 def stability_for(time_s: ArrayLike, failure: ArrayLike, tau0_s: ArrayLike) -> Array:
     """The Delta with which a share `failure` of cells is lost in `time_s`: `retention_failure` solved for it.
 
@@ -46,11 +59,13 @@ def stability_for(time_s: ArrayLike, failure: ArrayLike, tau0_s: ArrayLike) -> A
 # ---- Retention
 
 
+@equation
 def flip_rate(delta: ArrayLike, tau0_s: ArrayLike) -> Array:
     """Rate at which heat takes a cell over its barrier, 1/s: exp(-Delta) / tau0 (Neel and Arrhenius)."""
     return np.exp(-non_negative("delta", delta)) / positive("tau0_s", tau0_s)
 
 
+@equation
 def retention_failure(time_s: ArrayLike, delta: ArrayLike, tau0_s: ArrayLike) -> Array:
     """Probability that heat has turned a cell over within `time_s`, the way back left aside.
 
@@ -64,6 +79,7 @@ def retention_failure(time_s: ArrayLike, delta: ArrayLike, tau0_s: ArrayLike) ->
     return failed(time_s, flip_rate(delta, tau0_s))
 
 
+@equation
 def retention_flip(time_s: ArrayLike, delta: ArrayLike, back_delta: ArrayLike, tau0_s: ArrayLike) -> Array:
     """Probability that a cell holds the other state after `time_s`, for barriers that differ by direction.
 
@@ -78,6 +94,7 @@ def retention_flip(time_s: ArrayLike, delta: ArrayLike, back_delta: ArrayLike, t
     return two_state(time_s, flip_rate(delta, tau0_s), flip_rate(back_delta, tau0_s))
 
 
+@equation
 def effective_stability(delta_mean: ArrayLike, delta_sigma: ArrayLike) -> Array:
     """The one Delta whose failures equal those of cells with a normal spread of Delta, as long as both are few.
 
@@ -88,6 +105,7 @@ def effective_stability(delta_mean: ArrayLike, delta_sigma: ArrayLike) -> Array:
     return number("delta_mean", delta_mean) - number("delta_sigma", delta_sigma) ** 2 / 2
 
 
+@equation
 def retention_failure_spread(
     time_s: ArrayLike, delta_mean: ArrayLike, delta_sigma: ArrayLike, tau0_s: ArrayLike
 ) -> Array:
@@ -108,6 +126,7 @@ def retention_failure_spread(
 # ---- Write
 
 
+@equation
 def relaxation_time(damping: ArrayLike, anisotropy_field_t: ArrayLike) -> Array:
     """The time that pulse lengths are measured in, s: 1 / (alpha omega0), omega0 = gamma mu0 Hk.
 
@@ -119,6 +138,7 @@ def relaxation_time(damping: ArrayLike, anisotropy_field_t: ArrayLike) -> Array:
     return 1 / (positive("damping", damping) * omega0)
 
 
+@equation
 def write_error(overdrive: ArrayLike, delta: ArrayLike, pulse: ArrayLike) -> Array:
     """Probability that a write pulse leaves a cell that should turn as it was: a failed write keeps the OLD value.
 
@@ -149,6 +169,7 @@ def write_error(overdrive: ArrayLike, delta: ArrayLike, pulse: ArrayLike) -> Arr
     return -np.expm1(-prefactor * barrier * (i - 1) * left / (i - left))
 
 
+@equation
 def write_verify_error(error: ArrayLike, tries: ArrayLike) -> Array:
     """Probability that `tries` writes, each read back and repeated if wrong, all fail: p^n, for independent tries."""
     attempts = positive("tries", tries)
@@ -158,6 +179,7 @@ def write_verify_error(error: ArrayLike, tries: ArrayLike) -> Array:
 # ---- Read
 
 
+@equation
 def read_disturb(
     time_s: ArrayLike, delta: ArrayLike, current_ratio: ArrayLike, exponent: ArrayLike, tau0_s: ArrayLike
 ) -> Array:

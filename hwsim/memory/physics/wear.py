@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
-from hwsim.memory.physics.checks import Array, non_negative, positive, probability
+from hwsim.memory.physics.checks import Array, equation, non_negative, positive, probability
 from hwsim.memory.physics.common import ever
 
 
+@equation
 def worn_out(cycles: ArrayLike, *, endurance: ArrayLike, failure: ArrayLike, shape: ArrayLike) -> Array:
     """Share of cells that have worn out after a number of writes: a Weibull distribution through one known point.
 
