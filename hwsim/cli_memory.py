@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwsim.errors import HwsimError
+from hwsim.errors import HwsimError, cut
+from hwsim.numerals import NUMBER, real
 
 if TYPE_CHECKING:
     from hwsim.memory.fault_map import FaultMap
@@ -185,9 +187,7 @@ def _technology(name: str, changes: list[str] | None) -> Technology:
     for text in changes or ():
         constant, equals, value = text.partition("=")
         if not equals or not constant.strip():
-            raise HwsimError(f"`--set {text}` is not a constant: write it as constant=value, as in delta=45.")
-        try:
-            values[constant.strip()] = float(value)
-        except ValueError:
-            values[constant.strip()] = value.strip()
+            raise HwsimError(f"`--set {cut(text, 60)}` is not a constant: write it as constant=value, as in delta=45.")
+        plain = re.fullmatch(NUMBER, value.strip())
+        values[constant.strip()] = real(value, constant.strip()) if plain else value.strip()
     return technology(name).override(values)

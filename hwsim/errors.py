@@ -1,18 +1,66 @@
-"""The one error that hwsim raises for wrong input, and the sentence for an unknown name."""
+"""The one error that hwsim raises for wrong input, the sentence for an unknown name, and input repeated in one."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from reprlib import Repr
+
+LONGEST = 300
+"""Characters of a message: `HwsimError` leaves out the middle of a longer one."""
+
+_SHOWN = 60  # characters of a value that a message repeats
+_LISTED = 160  # characters of the names that a message lists
+_COMPARED = 100  # characters of a name that are compared with others
 
 
 class HwsimError(ValueError):
     """Wrong input. The message is one sentence: what is wrong, where, and what would be right."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(cut(message, LONGEST))
+
+
+def cut(text: str, most: int) -> str:
+    """A text of at most `most` characters: where it is longer, its middle is left out.
+
+    What is wrong stands at the beginning of a sentence, and what would be right at its end.
+    """
+    if len(text) <= most:
+        return text
+    end = most * 2 // 5
+    return f"{text[: most - end - 3]}...{text[-end:]}"
+
+
+class _Short(Repr):
+    """Python's own short form of a value, which writes out nothing large or deep."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 3
+        self.maxstring = self.maxother = _SHOWN
+
+    def repr_int(self, x: int, level: int) -> str:
+        digits = x.bit_length() * 30103 // 100000 + 1  # log10 of 2; Python writes no more than 4,300 of them
+        return repr(x) if digits <= _SHOWN else f"a number of about {digits} digits"
+
+
+def shown(value: object) -> str:
+    """A value as a message repeats it: as Python writes it, without its middle where that is long."""
+    return cut(_Short().repr(value), _SHOWN)
+
 
 def unknown(kind: str, name: object, valid: Iterable[str]) -> HwsimError:
-    """The error for a name that is not one of `valid`: names the nearest one, else lists them all."""
+    """The error for a name that is not one of `valid`: names the nearest one, else lists as many as fit."""
     names = sorted(valid)
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(names)}."
-    return HwsimError(f"Unknown {kind} {name!r}: {hint}")
+    near = difflib.get_close_matches(str(name)[:_COMPARED], names, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]!r}?" if near else f"choose one of {_listed(names)}."
+    return HwsimError(f"Unknown {kind} {shown(name)}: {hint}")
+
+
+def _listed(names: list[str]) -> str:
+    text = ", ".join(names)
+    if len(text) <= _LISTED:
+        return text
+    some = text[:_LISTED].rpartition(", ")[0]
+    return f"{some} and {len(names) - some.count(', ') - 1} more"

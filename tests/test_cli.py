@@ -490,7 +490,7 @@ def test_memory_rate_is_one_number_with_its_parts(command: Command) -> None:
         (["stt_mram", "--voltage", "0.6V"], ["--voltage", "no effect", "stt_mram"]),
         (["stt_mram", "--set", "write_overdrive=1.2"], ["1.2", "from 1.5"]),
         (["stt_mram", "--set", "detla=45"], ["did you mean 'delta'"]),
-        (["stt_mram", "--set", "delta=nan"], ["delta", "not finite"]),
+        (["stt_mram", "--set", "delta=nan"], ["delta", "not a quantity"]),
         (["pcm", "--set", "bits_per_cell=3"], ["bits_per_cell = 3", "1 or 2"]),
         (["mram"], ["mram", "did you mean"]),
     ],

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwsim.errors import HwsimError, unknown
+from hwsim.errors import HwsimError, cut, shown, unknown
 from hwsim.experiment.catalogue_card import (
     CARD,
     Accuracy,
@@ -20,6 +20,7 @@ from hwsim.experiment.catalogue_card import (
 )
 from hwsim.experiment.catalogue_weights import SUFFIXES, fit, function_in_file, read_state_dict, seeded
 from hwsim.experiment.data_transform import Preprocess
+from hwsim.files import kind_of, user_path
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -140,10 +141,11 @@ def load_network(
         found = _from_function(name, weights, seed, input_shape, options)
     elif name in shipped:
         found = _from_card(shipped[name], weights, seed, options)
-    elif Path(name).is_dir():
-        if not (Path(name) / CARD).is_file():
-            raise HwsimError(f"Folder {name} has no {CARD}, so it is no network.")
-        found = _from_card(Path(name), weights, seed, options)
+    elif kind_of(user_path(name)) == "folder":
+        folder = user_path(name)
+        if kind_of(folder / CARD) != "file":
+            raise HwsimError(f"Folder {cut(name, 100)} has no {CARD}, so it is no network.")
+        found = _from_card(folder, weights, seed, options)
     else:
         found = _from_torchvision(_torchvision_name(name, shipped), weights, seed, options)
     return _finished(found, input_shape, preprocess)
@@ -343,7 +345,7 @@ def _torchvision_name(name: str, shipped: dict[str, Path]) -> str:
     if "did you mean" in str(error):
         raise error
     raise HwsimError(
-        f"Unknown network {name!r}: give one of {', '.join(shipped)}, a torchvision classifier, a folder "
+        f"Unknown network {shown(name)}: give one of {', '.join(shipped)}, a torchvision classifier, a folder "
         f"with a {CARD}, or path/file.py:function."
     )
 
@@ -388,10 +390,10 @@ def _built(function: Callable[..., Any], name: str, seed: int, options: dict[str
 
 
 def _weight_file(weights: str | Path | None, network: str, words: list[str]) -> Path:
-    path = Path(str(weights))
-    if path.is_file() or path.suffix in SUFFIXES:
+    path = user_path(str(weights))
+    if path.suffix in SUFFIXES or kind_of(path) == "file":
         return path
     raise HwsimError(
-        f"Weights {str(weights)!r} of network {network!r} are neither a file ({', '.join(SUFFIXES)}) "
+        f"Weights {shown(str(weights))} of network {network!r} are neither a file ({', '.join(SUFFIXES)}) "
         f"nor one of {', '.join(words)}."
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hwsim.errors import HwsimError, unknown
 from hwsim.experiment.data_transform import Preprocess
+from hwsim.files import read_toml
 from hwsim.library import library
 
 CARD = "card.toml"
@@ -91,11 +91,7 @@ def read_card(folder: Path, kind: type[AnyCard]) -> AnyCard:
     """
     path = folder / CARD
     try:
-        return kind.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise HwsimError(f"{path} is not a TOML file: {error}.") from None
-    except OSError as error:
-        raise HwsimError(f"{path} cannot be read: {error.strerror}.") from None
+        return kind.model_validate(read_toml(path))
     except ValidationError as error:
         raise _sentence(error, path, kind) from None
 

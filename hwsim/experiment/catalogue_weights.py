@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 import sys
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from hwsim.errors import HwsimError, unknown
+from hwsim.errors import HwsimError, cut, shown, unknown
 from hwsim.experiment.catalogue_card import check_sha256
+from hwsim.files import kind_of, read_bytes, user_path
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -42,12 +44,11 @@ def read_state_dict(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
 
     if path.suffix not in SUFFIXES:
         raise HwsimError(f"Weights {path} must be a file of named tensors: {', '.join(SUFFIXES)}.")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise HwsimError(f"Weights {path} cannot be read: {error.strerror}.") from None
+    content = read_bytes(path, "Weights")
     if sha256:
         check_sha256(content, sha256, f"Weight file {path}")
+    if not _holds_what_it_says(content):
+        raise HwsimError(f"Weight file {path} unpacks to more bytes than it has, which no file of torch.save does.")
     try:
         if path.suffix == ".safetensors":
             state: Any = load(content)
@@ -59,6 +60,15 @@ def read_state_dict(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
     return _tensors(state, path)
 
 
+def _holds_what_it_says(content: bytes) -> bool:
+    """Whether a ZIP file, if it is one, stores its members unpacked, as torch does: others can fill a memory."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as members:
+            return sum(member.file_size for member in members.infolist()) <= len(content)
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):  # no ZIP file: the readers below say what it is
+        return True
+
+
 def _tensors(state: Any, path: Path) -> dict[str, Tensor]:
     import torch
 
@@ -67,7 +77,11 @@ def _tensors(state: Any, path: Path) -> dict[str, Tensor]:
             state = state[wrapper]
     if not isinstance(state, Mapping) or not state or not all(torch.is_tensor(t) for t in state.values()):
         raise HwsimError(f"Weight file {path} holds no state dict: named tensors were expected.")
-    return dict(state)
+    for name, tensor in state.items():
+        if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.is_quantized or tensor.is_complex():
+            kind = "complex" if tensor.is_complex() else "quantised" if tensor.is_quantized else "sparse or empty"
+            raise HwsimError(f"Weight file {path} has the {kind} tensor {shown(name)}: give dense real ones.")
+    return {str(name): tensor for name, tensor in state.items()}
 
 
 def fit(module: nn.Module, state: Mapping[str, Tensor], network: str, source: object) -> None:
@@ -91,14 +105,16 @@ def fit(module: nn.Module, state: Mapping[str, Tensor], network: str, source: ob
         raise HwsimError(f"The weights {source} do not fit network {network!r}: {listed}.")
     for name, tensor in state.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise HwsimError(f"The weights {source} hold NaN or infinity in {name!r}.")
+            raise HwsimError(f"The weights {source} hold NaN or infinity in {shown(name)}.")
+        if name.endswith("running_var") and bool((tensor < 0).any()):
+            raise HwsimError(f"The weights {source} hold a variance below 0 in {shown(name)}: give 0 or more.")
     module.load_state_dict(state, strict=False)
 
 
 def _count(names: list[str], what: str) -> str:
     if not names:
         return ""
-    return f"{len(names)} tensor{'s' if len(names) > 1 else ''} {what} (first {names[0]!r})"
+    return f"{len(names)} tensor{'s' if len(names) > 1 else ''} {what} (first {shown(names[0])})"
 
 
 def seeded(build: Callable[[], Any], seed: int) -> Any:
@@ -117,9 +133,9 @@ def function_in_file(spec: str, folder: Path = Path()) -> Callable[..., Any]:
         HwsimError: if the file is missing, fails when it is run, or has no such function.
     """
     filename, _, name = spec.rpartition(":")
-    path = folder / filename
-    if not path.is_file():
-        raise HwsimError(f"There is no Python file {path}, which {spec!r} names.")
+    path = folder / user_path(filename)
+    if kind_of(path) != "file":
+        raise HwsimError(f"There is no Python file {cut(str(path), 100)}, which {shown(spec)} names.")
     module = _run_file(path.resolve())
     functions = {key: value for key, value in vars(module).items() if callable(value)}
     if name not in functions:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import lzma
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hwsim.errors import HwsimError, unknown
+from hwsim.errors import HwsimError, shown, unknown
 from hwsim.experiment.catalogue_card import (
     CARD,
     DataCard,
@@ -23,6 +22,7 @@ from hwsim.experiment.catalogue_card import (
     read_card,
 )
 from hwsim.experiment.data_transform import Preprocess
+from hwsim.files import kind_of, read_bytes, unpack, user_path
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,11 +64,12 @@ def find_source(spec: str | Path) -> Source:
         return idx_source(folders[name])
     if name.startswith(FOOLBOX):
         return foolbox_source(name.removeprefix(FOOLBOX))
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return idx_source(folder) if (folder / CARD).is_file() else folder_source(folder)
-    if len(folder.parts) > 1 or folder.exists():
-        raise HwsimError(f"There is no folder of images {name}: one folder of images for each class is expected.")
+    folder = user_path(name)
+    found = kind_of(folder)
+    if found == "folder":
+        return idx_source(folder) if kind_of(folder / CARD) == "file" else folder_source(folder)
+    if len(folder.parts) > 1 or found:
+        raise HwsimError(f"There is no folder of images {shown(name)}: one folder for each class is expected.")
     raise unknown("data set", name, [*folders, *(FOOLBOX + kind for kind in FOOLBOX_SETS)])
 
 
@@ -101,12 +102,7 @@ def read_idx(path: Path, sha256: str) -> np.ndarray:
     Raises:
         HwsimError: if the file cannot be read, is not the one of the checksum, or is not in this form.
     """
-    try:
-        content = lzma.decompress(path.read_bytes())
-    except OSError as error:
-        raise HwsimError(f"{path} cannot be read: {error.strerror}.") from None
-    except lzma.LZMAError as error:
-        raise HwsimError(f"{path} is corrupt or not packed by xz: {error}.") from None
+    content = unpack(read_bytes(path), path)
     check_sha256(content, sha256, f"Data file {path}")
     if content[:3] != b"\0\0\x08" or len(content) < 4 + 4 * content[3]:
         raise HwsimError(f"{path} is not an IDX file of unsigned bytes.")

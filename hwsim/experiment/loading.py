@@ -5,7 +5,6 @@ Whatever is wrong becomes one HwsimError that names the key as it is written in 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,16 @@ from typing import Any
 import tomlkit
 from pydantic import BaseModel, ValidationError
 
-from hwsim.errors import HwsimError, unknown
+from hwsim.errors import HwsimError, cut, shown, unknown
 from hwsim.experiment.resolve import resolve
 from hwsim.experiment.scenario import UNUSED, UNUSED_IN_VARIANTS, Scenario
 from hwsim.experiment.settings import keys_of, must, nested_model
+from hwsim.files import DEEPEST, NotTomlError, check_tables, kind_of, parse_toml, read_toml, user_path
 from hwsim.library import library
+from hwsim.numerals import whole
 
 Place = tuple[str | int, ...]
+_PLACE = 100  # characters of a file's name, or of what `--set` says, that a message repeats
 
 
 def load_scenario(source: str | Path | Mapping[str, Any] | Scenario, settings: Iterable[str] = ()) -> Scenario:
@@ -40,9 +42,10 @@ def load_scenario(source: str | Path | Mapping[str, Any] | Scenario, settings: I
         data, where = dict(source), "the scenario"
     else:
         path = find_scenario(source)
-        data, where = {"name": path.stem, **_read(path)}, str(source)
+        data, where = {"name": path.stem, **read_toml(path)}, cut(str(source), _PLACE)
     for text in settings:
         data = assign(data, text)
+    check_tables(data, where)
     try:
         return resolve(Scenario.model_validate(data))
     except ValidationError as error:
@@ -55,18 +58,19 @@ def find_scenario(source: str | Path) -> Path:
     Raises:
         HwsimError: if there is neither; a bare name gets the nearest one as a suggestion.
     """
-    path = Path(source)
-    if path.is_file():
+    path = user_path(source)
+    found, place = kind_of(path), cut(str(path), _PLACE)
+    if found == "file":
         return path
-    if path.is_dir():
-        raise HwsimError(f"{path} is a folder: name the scenario file in it.")
+    if found == "folder":
+        raise HwsimError(f"{place} is a folder: name the scenario file in it.")
     shipped = scenario_library()
     if path.name in shipped:
         return shipped[path.name]
-    if path.suffix == ".toml" and path.stem in shipped and not path.exists():
-        raise HwsimError(f"There is no file {path}; `hwsim run {path.stem}` runs the one that comes with hwsim.")
+    if path.suffix == ".toml" and path.stem in shipped:
+        raise HwsimError(f"There is no file {place}; `hwsim run {path.stem}` runs the one that comes with hwsim.")
     if path.suffix or len(path.parts) > 1:
-        raise HwsimError(f"There is no scenario file {path}; `hwsim scenarios` lists those that come with hwsim.")
+        raise HwsimError(f"There is no scenario file {place}; `hwsim scenarios` lists those that come with hwsim.")
     raise unknown("scenario", str(source), shipped)
 
 
@@ -85,37 +89,32 @@ def describe(path: Path) -> str:
     return " ".join(words)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise HwsimError(f"{path} is not a TOML file: {error}.") from None
-    except OSError as error:
-        raise HwsimError(f"{path} cannot be read: {error.strerror}.") from None
-
-
 def assign(data: Mapping[str, Any], text: str) -> dict[str, Any]:
     """`data` with one "key=value" put in; an item of a list is chosen by number or by its `name`.
 
     Raises:
         HwsimError: if the text has no "=", or the key leads through something that is not a table.
     """
+    where = f"--set {cut(text, _PLACE)}"
     key, equals, value = text.partition("=")
     key = key.strip()
-    if not equals or not all(key.split(".")):
-        raise HwsimError(f"`--set {text}` is not a setting: write it as key=value, as in memory.ber=1e-3.")
+    keys = key.split(".")
+    if not equals or not all(keys) or len(keys) > DEEPEST:
+        raise HwsimError(f"`{where}` is not a setting: write it as key=value, as in memory.ber=1e-3.")
     if key == "memory.format":
         key = "memory.formats"
     if key == "memory.formats" and isinstance(data.get("memory"), Mapping):
         data = {**data, "memory": {k: v for k, v in data["memory"].items() if k != "format"}}
-    return _put(data, key.split("."), _value(value.strip()), f"--set {text}")
+    return _put(data, key.split("."), _value(value.strip(), where), where)
 
 
-def _value(text: str) -> Any:
+def _value(text: str, where: str) -> Any:
+    """A value in TOML, or else the text itself."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        tables = parse_toml(f"value = {text}", where)
+    except NotTomlError:
         return text
+    return tables["value"] if len(tables) == 1 else text  # a line break may begin another key
 
 
 def _put(node: Any, keys: list[str], value: Any, where: str) -> Any:
@@ -126,11 +125,16 @@ def _put(node: Any, keys: list[str], value: Any, where: str) -> Any:
         return {**node, head: _put(node.get(head, {}), rest, value, where)}
     if isinstance(node, list):
         names = [item.get("name", "") if isinstance(item, Mapping) else "" for item in node]
-        at = names.index(head) if head in names else int(head) if head.isdigit() else len(node)
+        at = names.index(head) if head in names else _item(head, len(node))
         if at >= len(node):
-            raise HwsimError(f"`{where}`: there is no item {head!r} in a list of {len(node)}.")
+            raise HwsimError(f"`{where}`: there is no item {shown(head)} in a list of {len(node)}.")
         return [*node[:at], _put(node[at], rest, value, where), *node[at + 1 :]]
-    raise HwsimError(f"`{where}`: {node!r} is a value and has no key {head!r}.")
+    raise HwsimError(f"`{where}`: {shown(node)} is a value and has no key {shown(head)}.")
+
+
+def _item(text: str, items: int) -> int:
+    """The item of a list that a number names; as many as there are if it names none."""
+    return whole(text, "item") if text.isascii() and text.isdecimal() and len(text) <= len(str(items)) else items
 
 
 def written(place: Place) -> str:
@@ -156,7 +160,7 @@ def _sentence(error: ValidationError, where: str, data: Mapping[str, Any]) -> Hw
     if isinstance(cause, HwsimError) or (kind == "value_error" and str(cause) != "not a target"):
         text = str(cause) if str(cause)[-1] in ".?" else f"{cause}."
         return HwsimError(f"`{key}` in {where}: {text}" if key else f"In {where}: {text}")
-    return HwsimError(f"`{key}` in {where} is {_shown(first['input'])}: it must be {_must(place)}.")
+    return HwsimError(f"`{key}` in {where} is {shown(first['input'])}: it must be {_must(place)}.")
 
 
 def _in_file(place: Place, data: Any) -> Place:
@@ -171,11 +175,6 @@ def _in_file(place: Place, data: Any) -> Place:
         except (LookupError, TypeError):
             data = None
     return tuple(found)
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _model_at(place: Iterable[str | int]) -> type[BaseModel] | None:

@@ -11,6 +11,7 @@ from hwsim.experiment.quantities import Capacity
 from hwsim.experiment.settings import REQUIRED, Settings, one_or_many, setting, unique
 from hwsim.memory.constants import Technology, technology
 from hwsim.memory.ecc import code_names
+from hwsim.memory.geometry import MOST_INTERLEAVED
 from hwsim.words import get_format
 
 Store = Literal["weights", "biases"]
@@ -152,9 +153,9 @@ class MemorySettings(Settings):
     banks: Positive | None = setting(
         None, "a whole number of banks, 1 or more", "banks of the device; absent for the technology's, or 1"
     )
-    interleave: Positive | None = setting(
+    interleave: Annotated[int, Field(ge=1, le=MOST_INTERLEAVED)] | None = setting(
         None,
-        "a whole number of words, 1 or more",
+        f"a whole number of words from 1 to {MOST_INTERLEAVED}",
         "words that share a row bit by bit, against clustered faults; absent for the technology's, or 1",
     )
     ecc: Ecc = setting("none", "a code such as 'secded'", "code that protects the words; a variant may have another")

@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from hwsim.errors import HwsimError
+from hwsim.errors import HwsimError, shown
 from hwsim.memory.units import quantity
 
 
 def _quantity(unit: str, what: str, example: str) -> BeforeValidator:
     def check(value: Any) -> str:
         if not isinstance(value, str):
-            raise HwsimError(f"{value!r} has no unit: give {what} as in {example!r}.")
+            raise HwsimError(f"{shown(value)} has no unit: give {what} as in {example!r}.")
         quantity(value, unit, what.removeprefix("a "))
         return value
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from hwsim.errors import HwsimError, unknown
+from hwsim.errors import HwsimError, shown, unknown
 from hwsim.experiment.memory_settings import DEVICE, FLIPS, Ecc, Formats, MemorySettings, Name, Positive
 from hwsim.experiment.mission_settings import MissionSettings
 from hwsim.experiment.settings import (
@@ -24,6 +24,7 @@ from hwsim.experiment.settings import (
     setting,
     unique,
 )
+from hwsim.numerals import real
 from hwsim.words import get_format
 
 Study = Literal["accuracy", "bit_errors", "lifetime"]
@@ -59,7 +60,7 @@ def _cost(value: Any) -> Any:
     if isinstance(value, dict):
         check_prices(value)
     elif not isinstance(value, str):
-        raise HwsimError(f"{value!r} is no cost: give 'count', 'energy', 'cycles', or a table of prices")
+        raise HwsimError(f"{shown(value)} is no cost: give 'count', 'energy', 'cycles', or a table of prices")
     elif value not in COSTS:
         raise unknown("cost", value, COSTS)
     return value
@@ -70,7 +71,7 @@ def _target(value: Any) -> Target:
         return "default"
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise ValueError("not a target")
-    return float(value)
+    return real(value, "a target")
 
 
 class NetworkSettings(Settings):

@@ -19,7 +19,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
 
-from hwsim.errors import HwsimError, unknown
+from hwsim.errors import HwsimError, shown, unknown
+from hwsim.files import read_toml, user_path
 from hwsim.memory.technology import GROUPS, TRUST, Constant, DevicePoint, Technology, Trust, read_value
 from hwsim.memory.units import parse_unit, quantity
 
@@ -63,7 +64,7 @@ def technology(source: str | Path | Mapping[str, Any]) -> Technology:
     if isinstance(source, Mapping):
         return _own_table(source, str(source.get("name", "own table")))
     if isinstance(source, Path) or str(source).endswith(".toml"):
-        return _own_table(_read_toml(Path(source)), Path(source).stem)
+        return _own_table(read_toml(source, "The technology table"), user_path(source).stem)
     if source not in technologies():
         raise unknown("technology", source, technologies())
     return _known(source)
@@ -173,7 +174,7 @@ def _technology(table: Mapping[str, Any], name: str) -> Technology:
 def _constant(name: str, entry: object, table: str) -> Constant:
     where = f"{name} in table {table!r}"
     if not isinstance(entry, Mapping):
-        raise HwsimError(f"{where} must be {{value, unit, source, trust}}, not {entry!r}.")
+        raise HwsimError(f"{where} must be {{value, unit, source, trust}}, not {shown(entry)}.")
     _check_keys(entry, _ENTRY, f"key of {where}:")
     for key in ("value", "unit"):
         if key not in entry:
@@ -198,14 +199,14 @@ def _in_unit(constant: Constant, unit: str) -> object:
 def _section(table: Mapping[str, Any], group: str, name: str) -> Mapping[str, Any]:
     section = table.get(group, {})
     if not isinstance(section, Mapping):
-        raise HwsimError(f"{group} of table {name!r} must be a table of constants, not {section!r}.")
+        raise HwsimError(f"{group} of table {name!r} must be a table of constants, not {shown(section)}.")
     return section
 
 
 def _mechanisms(table: Mapping[str, Any], name: str) -> tuple[str, ...]:
     mechanisms = table.get("mechanisms", [])
     if not isinstance(mechanisms, list | tuple) or not all(isinstance(one, str) for one in mechanisms):
-        raise HwsimError(f"mechanisms of table {name!r} must be a list of names, not {mechanisms!r}.")
+        raise HwsimError(f"mechanisms of table {name!r} must be a list of names, not {shown(mechanisms)}.")
     return tuple(mechanisms)
 
 
@@ -213,14 +214,3 @@ def _check_keys(table: Mapping[str, Any], valid: tuple[str, ...], kind: str) -> 
     for key in table:
         if key not in valid:
             raise unknown(kind.removesuffix(":"), key, valid)
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise HwsimError(f"There is no technology table at {path}.") from None
-    except OSError as error:
-        raise HwsimError(f"The technology table {path} cannot be read: {error.strerror or error}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise HwsimError(f"{path} is not TOML: {error}.") from None

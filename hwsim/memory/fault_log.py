@@ -30,8 +30,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.errors import HwsimError
+from hwsim.errors import HwsimError, cut, shown
+from hwsim.files import read_rows, read_text
 from hwsim.memory.memory import Layout, Region, Words
+from hwsim.numerals import whole
 
 TITLE = "# hwsim fault log, version 1"
 COLUMNS = ("tensor", "index", "bit", "before", "after")
@@ -88,12 +90,8 @@ def read(path: str | os.PathLike[str], layout: Layout) -> tuple[NDArray[np.int64
 
     Raises `HwsimError` if the file is no fault log or belongs to another layout.
     """
-    name = os.fspath(path)
-    try:
-        text = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise HwsimError(f"The fault log {name!r} cannot be read: {reason}.") from None
+    name = cut(os.fspath(path), 100)
+    text = read_text(Path(path), "The fault log").splitlines()
     header = list(itertools.takewhile(lambda line: line.startswith("#"), text))
     if not header or header[0] != TITLE:
         raise HwsimError(f"{name!r} is not a fault log: its first line is not {TITLE!r}.")
@@ -129,24 +127,26 @@ def _table(name: str, text: list[str], start: int) -> Iterator[tuple[int, list[s
     """(line number, row) of each row below the column names."""
     if tuple(text[start : start + 1]) != (",".join(COLUMNS),):
         raise HwsimError(f"Line {start + 1} of the fault log {name!r} is not {','.join(COLUMNS)!r}.")
-    reader = csv.reader(text[start + 1 :])
-    for row in reader:
+    for line, row in enumerate(read_rows(text[start + 1 :], f"the fault log {name!r}", start + 2), start + 2):
         if row:
-            yield start + 1 + reader.line_num, row
+            yield line, row
 
 
 def _flip(name: str, line: int, row: list[str], layout: Layout) -> tuple[int, int]:
     """(word address, bit) of one row."""
     try:
-        tensor, index, bit, before, after = row[0], int(row[1]), int(row[2]), int(row[3], 16), int(row[4], 16)
+        tensor, *numbers = row
         region = layout.region(tensor)
-        sound = len(row) == 5 and 0 <= index < region.words and 0 <= bit < layout.format.width
-    except (IndexError, ValueError):
+        index = whole(numbers[0], "index", most=region.words - 1)
+        bit = whole(numbers[1], "bit", most=layout.format.width - 1)
+        before, after = (int(text, 16) for text in numbers[2:])  # of any length: only decimal digits are bounded
+        sound = bool((before ^ after) >> bit & 1)
+    except (IndexError, ValueError):  # HwsimError is a ValueError
         sound = False
-    if not sound or not (before ^ after) >> bit & 1:
+    if not sound:
         raise HwsimError(
             f"Line {line} of the fault log {name!r} is no flip in this memory: "
-            f"{','.join(row)!r} should be {', '.join(COLUMNS)}, with a bit in which before and after differ."
+            f"{shown(','.join(row))} should be {', '.join(COLUMNS)}, with a bit in which before and after differ."
         )
     return region.first_word + index, bit
 

@@ -31,7 +31,6 @@ from __future__ import annotations
 
 import csv
 import itertools
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -40,10 +39,12 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.errors import HwsimError, unknown
+from hwsim.errors import HwsimError, cut, shown, unknown
+from hwsim.files import read_rows, read_text
 from hwsim.memory.geometry import Geometry
 from hwsim.memory.mechanism import FORCE_0, FORCE_1, TOGGLE
 from hwsim.memory.units import parse_unit
+from hwsim.numerals import real, whole
 
 TITLE = "# hwsim fault map, version 1"
 FAILS = {"0": FORCE_0, "1": FORCE_1, "flip": TOGGLE}
@@ -128,12 +129,8 @@ def write(found: Listed, target: Path) -> None:
 
 def read(path: Path) -> dict[str, Any]:
     """What a file says, as the arguments of `FaultMap`. Raises `HwsimError` if it is no fault map."""
-    name = str(path)
-    try:
-        text = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise HwsimError(f"The fault map {name!r} cannot be read: {reason}.") from None
+    name = cut(str(path), 100)
+    text = read_text(path, "The fault map").splitlines()
     if text[:1] != [TITLE]:
         raise HwsimError(f"{name!r} is not a fault map: its first line is not {TITLE!r}.")
     comments = list(itertools.takewhile(lambda line: line.startswith("#"), text))
@@ -145,18 +142,23 @@ def read(path: Path) -> dict[str, Any]:
     def numbers(column: str, limit: int) -> NDArray[np.int64]:
         return _numbers(columns[column], column, limit, name, len(comments) + 2)
 
-    if "cell" in columns:
-        cell = numbers("cell", geometry.cells)
+    limits = dict(
+        zip((*_PLACE, "cell"), (geometry.banks, geometry.rows, geometry.columns, geometry.cells), strict=True)
+    )
+    place = {column: numbers(column, limit) for column, limit in limits.items() if column in columns}
+    if "cell" in place:
+        cell = place.pop("cell")
+        for part, values in place.items():
+            wrong = np.flatnonzero(getattr(geometry.position(cell), part) != values)
+            if len(wrong):
+                line = len(comments) + 2 + int(wrong[0])
+                raise HwsimError(f"Line {line} of the fault map {name!r} gives a {part} that its cell does not lie in.")
     else:
-        bank, row, column = (
-            numbers(part, limit)
-            for part, limit in zip(_PLACE, (geometry.banks, geometry.rows, geometry.columns), strict=True)
-        )
-        cell = (row * geometry.banks + bank) * geometry.columns + column
+        cell = (place["row"] * geometry.banks + place["bank"]) * geometry.columns + place["column"]
     fails = np.empty(rows, np.uint8)
     for at, value in enumerate(columns["fails"]):
         if value.strip() not in FAILS:
-            raise HwsimError(f"Line {len(comments) + 2 + at} of {name!r} fails as {value!r}: give 0, 1 or flip.")
+            raise HwsimError(f"Line {len(comments) + 2 + at} of {name!r} fails as {shown(value)}: give 0, 1 or flip.")
         fails[at] = FAILS[value.strip()]
     threshold = None
     if "threshold" in columns:
@@ -189,6 +191,8 @@ def _facts(comments: list[str], name: str) -> dict[str, Any]:
         value = value.strip()
         if key not in facts:
             raise HwsimError(f"Line {number} of the fault map {name!r}: {unknown('key', key, facts)}")
+        if key != "condition" and facts[key]:
+            raise HwsimError(f"Line {number} of the fault map {name!r} says the {key} again: say it once.")
         if key == "geometry":
             facts[key] = _geometry(value, f"Line {number} of the fault map {name!r}")
         elif key == "threshold":
@@ -215,9 +219,9 @@ def _geometry(text: str, where: str) -> Geometry:
         key, _, value = part.partition("=")
         if key not in _GEOMETRY:
             raise HwsimError(f"{where}: {unknown('part of a geometry', key, _GEOMETRY)}")
-        if not value.isdecimal():
-            raise HwsimError(f"{where} has {part!r}: give a whole number, as in banks=8.")
-        given[key] = int(value)
+        if key in given:
+            raise HwsimError(f"{where} says {key} twice: say it once.")
+        given[key] = whole(value, f"{where}: {key}", least=1)
     for key in _GEOMETRY[:3]:
         if key not in given:
             raise HwsimError(f"{where} does not say how many {key} there are, as in banks=8 rows=4096 columns=64.")
@@ -227,7 +231,7 @@ def _geometry(text: str, where: str) -> Geometry:
 
 def _columns(text: list[str], start: int, name: str) -> dict[str, list[str]]:
     """The columns by name, each with the texts of its rows."""
-    rows = list(csv.reader(text[start:]))
+    rows = read_rows(text[start:], f"the fault map {name!r}", start + 1)
     names = [column.strip() for column in rows[0]] if rows else []
     for column in names:
         if column not in _COLUMNS:
@@ -244,27 +248,11 @@ def _columns(text: list[str], start: int, name: str) -> dict[str, list[str]]:
 
 
 def _numbers(texts: list[str], column: str, limit: int, name: str, first: int) -> NDArray[np.int64]:
-    try:
-        found = np.array(texts, dtype=object).astype(np.int64) if texts else np.empty(0, np.int64)
-        bad = np.flatnonzero((found < 0) | (found >= limit))
-        at = int(bad[0]) if len(bad) else None
-    except (ValueError, OverflowError):
-        at = next(i for i, text in enumerate(texts) if not text.strip().isdecimal() or int(text) >= limit)
-    if at is not None:
-        raise HwsimError(
-            f"Line {first + at} of the fault map {name!r} has the {column} {texts[at]!r}: give one from 0 to "
-            f"{limit - 1}, as the geometry says."
-        )
-    return found
+    where = f"of the fault map {name!r}: the {column}, as the geometry bounds it,"
+    found = (whole(text, f"Line {line} {where}", most=limit - 1) for line, text in enumerate(texts, first))
+    return np.fromiter(found, np.int64, len(texts))
 
 
 def _floats(texts: list[str], name: str, first: int) -> NDArray[np.float64]:
-    found = np.empty(len(texts))
-    for at, text in enumerate(texts):
-        try:
-            found[at] = float(text)
-        except ValueError:
-            found[at] = math.nan
-        if not math.isfinite(found[at]):
-            raise HwsimError(f"Line {first + at} of the fault map {name!r} has the threshold {text!r}: give a number.")
-    return found
+    found = (real(text, f"Line {line} of the fault map {name!r}: threshold") for line, text in enumerate(texts, first))
+    return np.fromiter(found, np.float64, len(texts))

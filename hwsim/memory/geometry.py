@@ -18,9 +18,14 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
-from hwsim.errors import HwsimError, unknown
+from hwsim.errors import HwsimError, shown, unknown
 
 Numbers = NDArray[np.int64]
+
+MOST_INTERLEAVED = 4096
+"""Words that may share a row bit by bit: rows of real memories have some thousand cells."""
+
+_MOST_ADDRESSES = 2**62  # cells of a memory and of the blocks that it is cut into: numpy counts them in signed words
 
 SCOPES = ("cell", "word", "column", "row", "block", "bank")
 
@@ -68,7 +73,14 @@ class Geometry:
     def __post_init__(self) -> None:
         for name in ("banks", "rows", "columns", "word_cells", "interleave", "block_rows", "block_columns"):
             if getattr(self, name) < 1:
-                raise HwsimError(f"{name} = {getattr(self, name)} is no geometry: give at least 1.")
+                raise HwsimError(f"{name} = {shown(getattr(self, name))} is no geometry: give at least 1.")
+        _check_interleave(self.interleave)
+        lines = self.banks * (self.rows + self.block_rows)
+        if lines * (self.columns + self.block_columns) > _MOST_ADDRESSES:
+            raise HwsimError(
+                f"{shown(self.banks)} banks of {shown(self.rows)} rows of {shown(self.columns)} columns have more "
+                "cells than an address of 64 bits tells apart, blocks that stick out included: give fewer."
+            )
         if self.columns < self.word_cells * self.interleave:
             shared = f" and {self.interleave} of them share a row bit by bit" if self.interleave > 1 else ""
             raise HwsimError(
@@ -108,6 +120,10 @@ class Geometry:
         for name, value in (("words", words), ("word_bits", word_bits), ("banks", banks), ("interleave", interleave)):
             if value < 1:
                 raise HwsimError(f"{name} = {value} is no geometry: give at least 1.")
+        if interleave > MOST_INTERLEAVED:
+            raise HwsimError(
+                f"interleave = {shown(interleave)} words cannot share a row: give at most {MOST_INTERLEAVED}."
+            )
         if columns is None:
             groups = max(1, block_columns // (word_bits * interleave))
             columns = groups * interleave * cells
@@ -274,3 +290,8 @@ class Geometry:
             f"{self.banks} banks of {self.rows:,} rows of {self.columns:,} cells, {self.words:,} words of "
             f"{self.word_cells} cells, {self.interleave} of them interleaved"
         )
+
+
+def _check_interleave(words: int) -> None:
+    if words > MOST_INTERLEAVED:
+        raise HwsimError(f"interleave = {shown(words)} words cannot share a row: give at most {MOST_INTERLEAVED}.")

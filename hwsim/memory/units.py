@@ -12,7 +12,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from hwsim.errors import HwsimError, unknown
+from hwsim.errors import HwsimError, shown, unknown
+from hwsim.numerals import NUMBER, real, whole
 
 ZERO_CELSIUS_K = 273.15  # by definition of the degree Celsius
 ELECTRON_VOLT_J = 1.602176634e-19  # by definition of the coulomb, SI 2019
@@ -85,8 +86,9 @@ _PREFIXES |= {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _BINARY_PREFIXES = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40}
 
 _TEMPERATURES = {"K": 0.0, "degC": ZERO_CELSIUS_K}  # where each scale has its zero, in kelvin
-_QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*")
-_FACTOR = re.compile(r"([^\d^\s]+|1)(?:\^?(-?\d+))?")
+_QUANTITY = re.compile(rf"({NUMBER})\s*(.*)", re.DOTALL)
+_FACTOR = re.compile(r"([^0-9^\s]+|1)(?:\^?(-?[0-9]+))?")
+_HIGHEST_POWER = 9  # of a unit
 
 
 def quantity(value: object, unit: str, name: str = "quantity") -> float:
@@ -100,21 +102,26 @@ def quantity(value: object, unit: str, name: str = "quantity") -> float:
     Raises `HwsimError` for anything that is not a finite quantity of the dimensions of `unit`.
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return _finite(float(value), value, unit, name)
-    found = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
+        return real(value, name)
+    found = _QUANTITY.fullmatch(value.strip()) if isinstance(value, str) else None
     if not found:
-        raise HwsimError(f"{name} = {value!r} is not a quantity: give a number and a unit, as in {_example(unit)}.")
+        raise HwsimError(
+            f"{name} = {shown(value)} is not a quantity: give a number and a unit, as in {_example(unit)}."
+        )
     given = _ALIASES.get(found[2], found[2]) if found[2] else "1"
-    number = _finite(float(found[1]), value, unit, name)
+    number = real(found[1], name)
     if given in _TEMPERATURES and unit in _TEMPERATURES:
         return number + (_TEMPERATURES[given] - _TEMPERATURES[unit])
     have, want = parse_unit(given), parse_unit(unit)
     if have.dimensions != want.dimensions:
         raise HwsimError(
-            f"{name} = {value!r} is {_dimension(have)} where {_dimension(want)} is meant: give it as in "
+            f"{name} = {shown(value)} is {_dimension(have)} where {_dimension(want)} is meant: give it as in "
             f"{_example(unit)}."
         )
-    return number * have.scale / want.scale
+    result = number * have.scale / want.scale
+    if not math.isfinite(result):
+        raise HwsimError(f"{name} = {shown(value)} is more than a number can hold in {unit}: give less.")
+    return result
 
 
 @lru_cache(maxsize=256)
@@ -133,8 +140,14 @@ def parse_unit(text: str) -> Unit:
             found = _FACTOR.fullmatch(factor)
             if not found:
                 raise _unknown_unit(factor)
-            result *= _atom(found[1]) ** (power * int(found[2] or 1))
+            result *= _atom(found[1]) ** (power * _power(found[2], text))
+    if not 0 < result.scale < math.inf:
+        raise _unknown_unit(text)
     return result
+
+
+def _power(text: str | None, unit: str) -> int:
+    return 1 if text is None else whole(text, f"A power in the unit {shown(unit)}", -_HIGHEST_POWER, _HIGHEST_POWER)
 
 
 def _atom(symbol: str) -> Unit:
@@ -165,12 +178,6 @@ def duration(time_s: float) -> str:
             plural = "s" if unit in ("year", "month", "day") and f"{number:.4g}" != "1" else ""
             return f"{number:.4g} {unit}{plural}"
     return f"{time_s:.3g} s"
-
-
-def _finite(number: float, value: object, unit: str, name: str) -> float:
-    if not math.isfinite(number):
-        raise HwsimError(f"{name} = {value!r} is not finite: give a number, as in {_example(unit)}.")
-    return number
 
 
 def _dimension(unit: Unit) -> str:

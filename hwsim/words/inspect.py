@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hwsim.errors import HwsimError
+from hwsim.errors import HwsimError, shown
+from hwsim.numerals import real
 from hwsim.words.format import Field, WordFormat
 from hwsim.words.names import format_names, get_format
 
@@ -178,13 +179,13 @@ def _parse(value: float | str, fmt: WordFormat) -> tuple[float | None, int]:
     if re.fullmatch(r"0x[0-9a-f]+|0b[01]+", text):
         word = int(text, 0)
         if word >> fmt.width:
-            raise HwsimError(f"{value!r} has more than the {fmt.width} bits of a {fmt.name} word.")
+            raise HwsimError(f"{shown(value)} has more than the {fmt.width} bits of a {fmt.name} word.")
         return None, word
     try:
-        given = float(value)
-    except (TypeError, ValueError, OverflowError):
+        given = real(value, "the value", finite=False)
+    except HwsimError:
         raise HwsimError(
-            f"{value!r} is neither a number, such as 0.1, nor a word, such as 0x{0:0{-(-fmt.width // 4)}x}."
+            f"{shown(value)} is neither a number, such as 0.1, nor a word, such as 0x{0:0{-(-fmt.width // 4)}x}."
         ) from None
     return given, int(fmt.encode(given))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import re
 
-from hwsim.errors import unknown
+from hwsim.errors import shown, unknown
+from hwsim.numerals import whole
 from hwsim.words.fixed import FixedFormat
 from hwsim.words.floating import FloatFormat
 from hwsim.words.format import WordFormat
@@ -54,5 +55,6 @@ def _by_name(name: str) -> WordFormat:
         return _NAMED[name]
     if parts := re.fullmatch(r"q(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(_sm)?", name):
         integer, fraction, suffix = parts.groups()
-        return FixedFormat(name, int(integer), int(fraction), sign_magnitude=bool(suffix))
+        where = f"A number of bits in {shown(name)}"
+        return FixedFormat(name, whole(integer, where), whole(fraction, where), sign_magnitude=bool(suffix))
     raise unknown("number format", name, [*_NAMED, "qM.N", "qM.N_sm"])

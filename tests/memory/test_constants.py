@@ -301,11 +301,11 @@ def test_a_wrong_table_is_refused_in_one_sentence(table: dict[str, Any], sentenc
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(HwsimError, match="There is no technology table at"):
+    with pytest.raises(HwsimError, match=r"The technology table .* cannot be read: No such file"):
         technology(tmp_path / "none.toml")
     broken = tmp_path / "broken.toml"
     broken.write_text("name = ", encoding="utf-8")
-    with pytest.raises(HwsimError, match="is not TOML"):
+    with pytest.raises(HwsimError, match="is not a TOML file"):
         technology(broken)
     with pytest.raises(HwsimError, match="cannot be read"):
         technology(Path(f"{tmp_path}/folder.toml").mkdir() or tmp_path / "folder.toml")

@@ -104,16 +104,16 @@ def test_the_words_and_blocks_of_the_memory_count_not_those_of_the_file(tmp_path
         ("# hwsim fault map, version 1", "# something", "is not a fault map: its first line is not"),
         ("# geometry banks=2 rows=4 columns=8\n", "", "has no line such as '# geometry"),
         ("banks=2 ", "", "does not say how many banks there are"),
-        ("banks=2", "banks=two", "has 'banks=two': give a whole number"),
+        ("banks=2", "banks=two", "banks is 'two': give a whole number from 1"),
         ("banks=2", "bank=2", "Unknown part of a geometry 'bank': did you mean 'banks'"),
-        ("banks=2 rows=4", "banks=2 rows=0", "rows = 0 is no geometry"),
+        ("banks=2 rows=4", "banks=2 rows=0", "rows is '0': give a whole number from 1"),
         ("# condition voltage = 0.54 V", "# condition voltage", "must be like '# condition temperature = 25 degC'"),
         ("# condition", "# conditions", "Unknown key 'conditions': did you mean 'condition'"),
-        ("7,3,1,0", "8,3,1,0", "Line 5 .* has the column '8': give one from 0 to 7"),
-        ("7,3,1,0", "7,3,2,0", "Line 5 .* has the bank '2': give one from 0 to 1"),
-        ("7,3,1,0", "7,-1,1,0", "Line 5 .* has the row '-1': give one from 0 to 3"),
-        ("7,3,1,0", "7,x,1,0", "Line 5 .* has the row 'x': give one from 0 to 3"),
-        ("7,3,1,0", "7,99999999999999999999,1,0", "Line 5 .* has the row '99999999999999999999'"),
+        ("7,3,1,0", "8,3,1,0", "Line 5 .* the column.* is '8': give a whole number from 0 to 7"),
+        ("7,3,1,0", "7,3,2,0", "Line 5 .* the bank.* is '2': give a whole number from 0 to 1"),
+        ("7,3,1,0", "7,-1,1,0", "Line 5 .* the row.* is '-1': give a whole number from 0 to 3"),
+        ("7,3,1,0", "7,x,1,0", "Line 5 .* the row.* is 'x': give a whole number from 0 to 3"),
+        ("7,3,1,0", "7,99999999999999999999,1,0", "Line 5 .* the row.* is '99999999999999999999'"),
         ("7,3,1,0", "7,3,1", "Line 5 .* has 3 of the 4 columns"),
         ("7,3,1,0", "7,3,1,2", "Line 5 .* fails as '2': give 0, 1 or flip"),
         ("7,3,1,0", "0,0,1,0", "Line 6 .* gives a cell that an earlier line gives"),
@@ -132,17 +132,20 @@ def test_what_is_wrong_with_a_file_is_said_in_one_sentence(tmp_path: Path, old: 
         FaultMap.from_csv(tmp_path / "map.csv")
 
 
-@pytest.mark.parametrize(("value", "message"), [("nan", "has the threshold 'nan'"), ("", "has the threshold ''")])
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [("nan", "'nan'"), ("", "''")],
+)
 def test_a_threshold_is_a_number(tmp_path: Path, value: str, message: str) -> None:
     text = MEASURED.replace("# condition voltage = 0.54 V", "# threshold V, fails below")
     text = text.replace("bank,fails", "bank,fails,threshold").replace("1,0\n", f"1,0,{value}\n")
     (tmp_path / "map.csv").write_text(text.replace("1,1\n", "1,1,0.5\n").replace("flip", "flip,0.5"))
-    with pytest.raises(HwsimError, match=f"Line 5 .* {message}: give a number"):
+    with pytest.raises(HwsimError, match=f"Line 5 .* threshold = {message} is not a number: give one"):
         FaultMap.from_csv(tmp_path / "map.csv")
 
 
 def test_a_file_that_cannot_be_read_or_written_is_named(tmp_path: Path) -> None:
-    with pytest.raises(HwsimError, match=r"none.csv' cannot be read: No such file"):
+    with pytest.raises(HwsimError, match=r"none.csv cannot be read: No such file"):
         FaultMap.from_csv(tmp_path / "none.csv")
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(HwsimError, match="cannot be read: it is not text"):
@@ -394,3 +397,35 @@ def test_a_summary_costs_what_the_faults_and_blocks_cost_not_the_cells() -> None
     summary = summarise(found)
     assert summary.variance_over_mean == pytest.approx(1, abs=0.1)
     assert 0.0 < summary.fault_free_by_chance < 1e-2
+
+
+HEADER = "# hwsim fault map, version 1\n# geometry banks=2 rows=4 columns=8\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (HEADER + "# geometry banks=2 rows=4 columns=8\ncell,fails\n", "Line 3 .* says the geometry again"),
+        (HEADER.replace("rows=4", "rows=4 rows=5") + "cell,fails\n", "says rows twice"),
+        (HEADER + "cell,bank,fails\n9,1,0\n9,0,1\n", "Line 5 .* gives a bank that its cell does not lie in"),
+        (HEADER + "cell,row,fails\n9,1,0\n", "Line 4 .* gives a row that its cell does not lie in"),
+        (HEADER + "cell,column,fails\n9,2,0\n", "Line 4 .* gives a column that its cell does not lie in"),
+        (HEADER + f"cell,fails\n{'1' * 140_000},0\n", "Line 4 .* cannot be read: field larger"),
+        (HEADER + f"cell,fails\n{'1' * 5000},0\n", "Line 4 .* the cell.*give a whole number from 0 to 63"),
+        (HEADER + "cell,fails\n²,0\n", "Line 4 .* the cell.*give a whole number"),
+        (HEADER.replace("banks=2", f"banks={'1' * 5000}") + "cell,fails\n", "banks is .*: give a whole number"),
+        (HEADER.replace("banks=2 rows=4", "banks=4000000000 rows=4000000000") + "cell,fails\n", "have more cells than"),
+    ],
+)
+def test_a_map_that_contradicts_itself_or_no_memory_can_have_is_refused(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "map.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(HwsimError, match=message) as said:
+        FaultMap.from_csv(tmp_path / "map.csv")
+    assert len(str(said.value)) <= 300
+
+
+def test_cells_may_be_given_by_number_and_by_place(tmp_path: Path) -> None:
+    (tmp_path / "map.csv").write_text(HEADER + "cell,row,bank,column,fails\n9,0,1,1,0\n17,1,0,1,1\n")
+    assert FaultMap.from_csv(tmp_path / "map.csv").cell.tolist() == [9, 17]

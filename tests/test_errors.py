@@ -1,0 +1,41 @@
+"""Sentences for wrong input stay short, whatever the input."""
+
+from __future__ import annotations
+
+import pytest
+
+from hwsim.errors import LONGEST, HwsimError, cut, shown, unknown
+
+
+def test_a_message_keeps_its_beginning_and_its_end() -> None:
+    text = str(HwsimError("It is wrong: " + "x" * 10_000 + ", give less."))
+    assert len(text) == LONGEST
+    assert text.startswith("It is wrong: ")
+    assert text.endswith("..." + "x" * (LONGEST * 2 // 5 - 12) + ", give less.")
+
+
+@pytest.mark.parametrize("length", range(20, 25))
+def test_a_text_is_cut_only_beyond_its_length(length: int) -> None:
+    text = "abcdefghijklmnopqrstuvwxyz"[:length]
+    assert len(cut(text, 22)) == min(length, 22)
+    assert (cut(text, 22) == text) == (length <= 22)
+
+
+def test_a_value_is_shown_as_python_writes_it_unless_it_is_large() -> None:
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert shown({"a": [1, 2.5, "x"]}) == "{'a': [1, 2.5, 'x']}"
+    assert shown(10**5000) == "a number of about 5001 digits"
+    assert shown("\x1b[31m") == r"'\x1b[31m'"
+    for large in ("x" * 10**6, list(range(10**6)), deep, b"x" * 10**6):
+        assert len(shown(large)) <= 60
+
+
+def test_a_list_of_names_says_how_many_more_there_are() -> None:
+    names = [f"name{n:03}" for n in range(100)]
+    text = str(unknown("thing", "zzz", names))
+    listed = text.partition("choose one of ")[2].removesuffix(".")
+    some, more = listed.rsplit(" and ", 1)
+    assert len(some.split(", ")) + int(more.removesuffix(" more")) == 100
+    assert str(unknown("thing", "zzz", ["b", "a"])) == "Unknown thing 'zzz': choose one of a, b."
