@@ -206,6 +206,11 @@ def check_points_measured() -> str:
 
 
 @generated
+def check_points_construction() -> str:
+    return _check_points("construction")
+
+
+@generated
 def check_points_arithmetic() -> str:
     return _check_points("arithmetic")
 
