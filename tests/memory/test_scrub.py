@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from hwsim.memory import Memory
 from hwsim.memory import device as device_module
@@ -305,8 +306,6 @@ def test_uncorrectable_words_are_as_frequent_as_with_independent_draws(ecc: str)
 def test_double_errors_are_as_frequent_as_the_closed_form_says() -> None:
     # P(at least 2 of 72 bits within one of 1,000 intervals), 60 devices of 512 words: 4.5 standard errors of about
     # 2,100 expected words; shows 10 %.
-    from hwsim.memory.physics.common import scrubbed_word_failure
-
     rate_s = 5e-8
     words, lives, scrubs = 512, 60, 1000
     memory = memory_of(8 * words)
@@ -318,7 +317,8 @@ def test_double_errors_are_as_frequent_as_the_closed_form_says() -> None:
         device.scrub()
         device.count_reads(0)
         found += len(device.locked_in.codeword)
-    expected = float(scrubbed_word_failure(scrubs * HOUR, HOUR, 72, rate_s)) * words * lives
+    lost = stats.binom.sf(1, 72, -np.expm1(-rate_s * HOUR))  # in one interval
+    expected = float(-np.expm1(scrubs * np.log1p(-lost))) * words * lives
     assert abs(found - expected) < 4.5 * np.sqrt(expected)
 
 

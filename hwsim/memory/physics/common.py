@@ -160,31 +160,6 @@ def at_least(errors: ArrayLike, bits: ArrayLike, bit_error: ArrayLike) -> Array:
     return np.where(e == 0, 1.0, np.where(some, tail, 0.0))[()]
 
 
-@equation
-def scrubbed_word_failure(
-    time_s: ArrayLike, scrub_every_s: ArrayLike, bits: ArrayLike, rate_s: ArrayLike, correctable: int = 1
-) -> Array:
-    """Probability that a word under ECC and scrubbing ever meets more errors than its code corrects.
-
-    Each interval starts clean: P = 1 - (1 - q)^n (1 - q_rest), q the chance of more than `correctable` errors within
-    one interval and n the whole intervals in `time_s`.
-
-    Args:
-        time_s: length of life.
-        scrub_every_s: time between two scrubs.
-        bits: bits of the codeword.
-        rate_s: error rate of one bit, 1/s.
-        correctable: wrong bits that the code corrects.
-    """
-    life, interval = time("time_s", time_s), positive("scrub_every_s", scrub_every_s)
-    whole = np.floor(life / interval)
-    full, rest = (
-        at_least(correctable + 1, bits, failed(span, rate_s))
-        for span in (interval, np.maximum(life - whole * interval, 0))
-    )
-    return -np.expm1(special.xlog1py(whole, -full) + special.xlog1py(1.0, -rest))
-
-
 # ---- The normal distribution
 
 
@@ -201,11 +176,6 @@ def normal_log_cdf(z: ArrayLike) -> Array:
 def normal_quantile(p: ArrayLike) -> Array:
     """The z with P(Z < z) = p."""
     return special.ndtri(probability("p", p))
-
-
-def normal_log_quantile(log_p: ArrayLike) -> Array:
-    """The z with ln P(Z < z) = log_p."""
-    return special.ndtri_exp(log_p)
 
 
 def normal_between(low: ArrayLike, high: ArrayLike) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hwsim.errors import HwsimError
-from hwsim.memory.physics.checks import Array, equation, non_negative, number, positive, probability, together
+from hwsim.memory.physics.checks import Array, equation, non_negative, number, positive, together
 from hwsim.memory.physics.common import normal_between
 
 
@@ -26,12 +26,6 @@ class BitErrors(NamedTuple):
     def mean(self) -> float:
         """Error rate of a cell's bits, for bits that are 0 as often as 1."""
         return float(np.mean([self.zero_to_one, self.one_to_zero]))
-
-
-def midpoints(means: ArrayLike) -> Array:
-    """Thresholds halfway between neighbouring levels."""
-    level = rising(means)
-    return (level[1:] + level[:-1]) / 2
 
 
 @equation
@@ -104,11 +98,6 @@ def bit_errors(errors: ArrayLike, gray: bool = True) -> BitErrors:
     rate = (matrix[:, :, None] * wrong).sum(axis=1)  # stored level, bit
     half = count / 2
     return BitErrors((rate * (1 - bit)).sum(axis=0) / half, (rate * bit).sum(axis=0) / half)
-
-
-def gray_bit_error(symbol_error_rate: ArrayLike, bits: int) -> Array:
-    """Error rate of the bits of a Gray-coded cell whose misread levels are neighbours: one bit in `bits` is wrong."""
-    return probability("symbol_error_rate", symbol_error_rate) / positive("bits", bits)
 
 
 def rising(means: ArrayLike) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hwsim.errors import HwsimError
-from hwsim.memory.physics.checks import Array, equation, positive, probability, time, within
+from hwsim.memory.physics.checks import Array, equation, positive, time, within
 from hwsim.memory.physics.levels import likeliest_thresholds, read_errors
 
 
@@ -59,22 +59,3 @@ def relaxed_read_errors(
     """
     broad = positive("sigmas", sigmas) * relaxation(time_s, start_s=start_s, end_s=end_s, growth=growth)
     return read_errors(means, broad, likeliest_thresholds(means, sigmas))
-
-
-def with_stuck(errors: ArrayLike, stuck_low: ArrayLike, stuck_high: ArrayLike) -> Array:
-    """Read errors of all cells, of which some are stuck: those read the lowest or the highest level whatever is stored.
-
-    Args:
-        errors: read errors of working cells, rows stored levels, columns read ones.
-        stuck_low: share of cells stuck in the lowest level (high resistance).
-        stuck_high: share of cells stuck in the highest level (low resistance).
-
-    Raises `HwsimError` for shares above 1 together.
-    """
-    low, high = probability("stuck_low", stuck_low), probability("stuck_high", stuck_high)
-    if low + high > 1:
-        raise HwsimError(f"stuck_low and stuck_high are {float(low + high):g} together: give at most 1.")
-    matrix = (1 - low - high) * np.asarray(errors, np.float64)
-    matrix[:, 0] += low
-    matrix[:, -1] += high
-    return matrix

@@ -230,13 +230,6 @@ def bti_of_stress(stress: ArrayLike, time_exponent: ArrayLike) -> Array:
     return non_negative("stress", stress) ** _exponent(time_exponent)
 
 
-@equation
-def bti_advance(shift_v: ArrayLike, prefactor_v: ArrayLike, time_s: ArrayLike, time_exponent: ArrayLike) -> Array:
-    """The shift after `time_s` more, V: dV <- A ((dV / A)^(1/n) + t)^n, which no order of steps changes."""
-    before = non_negative("shift_v", shift_v) ** (1 / _exponent(time_exponent))
-    return bti_of_stress(before + bti_stress(prefactor_v, time_s, time_exponent), time_exponent)
-
-
 def _exponent(time_exponent: ArrayLike) -> Array:
     return positive("time_exponent", time_exponent)
 

@@ -24,7 +24,7 @@ from hwsim.memory.physics.checks import (
     time,
     within,
 )
-from hwsim.memory.physics.common import failed, normal_average, two_state
+from hwsim.memory.physics.common import failed, normal_average
 
 LOWEST_OVERDRIVE = 1.5  # below, `write_error` drifts away from the equation it approximates: see there
 
@@ -77,32 +77,6 @@ def retention_failure(time_s: ArrayLike, delta: ArrayLike, tau0_s: ArrayLike) ->
         tau0_s: attempt time, s.
     """
     return failed(time_s, flip_rate(delta, tau0_s))
-
-
-@equation
-def retention_flip(time_s: ArrayLike, delta: ArrayLike, back_delta: ArrayLike, tau0_s: ArrayLike) -> Array:
-    """Probability that a cell holds the other state after `time_s`, for barriers that differ by direction.
-
-    The two-state hazard of `hwsim.memory.physics.common.two_state`; it saturates at one half for equal barriers.
-
-    Args:
-        time_s: time since the write, s.
-        delta: thermal stability of the stored state.
-        back_delta: thermal stability of the other one.
-        tau0_s: attempt time, s.
-    """
-    return two_state(time_s, flip_rate(delta, tau0_s), flip_rate(back_delta, tau0_s))
-
-
-@equation
-def effective_stability(delta_mean: ArrayLike, delta_sigma: ArrayLike) -> Array:
-    """The one Delta whose failures equal those of cells with a normal spread of Delta, as long as both are few.
-
-    Delta_eff = mean - sigma^2 / 2, from E[exp(-Delta)] of a normal Delta. It holds while even the weak cells that
-    dominate are far from certain to fail, t exp(-mean + sigma^2) << tau0; it is too high by the share
-    (t / (2 tau0)) exp(-mean + 3 sigma^2 / 2), which is the stricter limit. Beyond, `retention_failure_spread`.
-    """
-    return number("delta_mean", delta_mean) - number("delta_sigma", delta_sigma) ** 2 / 2
 
 
 @equation

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import constants as si
-from scipy import integrate, stats
+from scipy import integrate
 
 from hwsim.errors import HwsimError
 from hwsim.memory.physics import common
@@ -147,27 +147,6 @@ def test_more_errors_than_bits_cannot_be() -> None:
     np.testing.assert_array_equal(common.at_least([0, 2, 2], [5, 1, 2], [0.3, 0.3, 0.5]), [1, 0, 0.25])
 
 
-def test_scrubbing_more_often_loses_fewer_words() -> None:
-    lost = common.scrubbed_word_failure(YEAR_S, np.array([60.0, 3600, 86400, 1e9]), 72, 1e-10)
-    assert np.all(np.diff(lost) > 0)
-    # Without a scrub it is the plain tail; with n of them, about n tails.
-    assert lost[-1] == pytest.approx(common.at_least(2, 72, common.failed(YEAR_S, 1e-10)), rel=1e-12)
-    assert lost[1] == pytest.approx(YEAR_S / 3600 * common.at_least(2, 72, common.failed(3600, 1e-10)), rel=1e-5)
-
-
-def test_scrubbing_equals_an_exact_product_over_intervals() -> None:
-    life, interval, rate = 10_000.0, 3000.0, 2e-6
-    survive = math.prod(
-        1 - stats.binom.sf(1, 39, -math.expm1(-rate * span)) for span in (interval, interval, interval, 1000.0)
-    )
-    assert common.scrubbed_word_failure(life, interval, 39, rate) == pytest.approx(1 - survive, rel=1e-12)
-
-
-def test_a_stronger_code_loses_fewer_words() -> None:
-    lost = [common.scrubbed_word_failure(YEAR_S, 86400, 72, 1e-9, correctable=t) for t in (0, 1, 2, 3)]
-    assert lost == sorted(lost, reverse=True)
-
-
 # Rates
 
 
@@ -190,7 +169,6 @@ def test_normal_tails_are_right_to_the_last_digits(z: float) -> None:
 def test_the_logarithm_goes_on_where_the_tail_underflows(z: float) -> None:
     with mp.workdps(50):
         assert common.normal_log_cdf(z) == pytest.approx(float(mp.log(mp.ncdf(z))), rel=1e-12)
-    assert common.normal_log_quantile(common.normal_log_cdf(z)) == pytest.approx(z, rel=1e-10)
 
 
 @given(st.floats(-37, 37), st.floats(0.01, 80))
@@ -230,7 +208,6 @@ def test_an_average_over_a_normal_variable_finds_far_tails(s: float) -> None:
         (lambda: common.mean_kinetic_temperature([1], [25], 0), "activation_energy_ev = 0 must be above 0"),
         (lambda: common.combine_flips(0.1, 1.5), "probability = 1.5 is not a probability"),
         (lambda: common.at_least(2, 72, -0.1), "bit_error = -0.1 is not a probability"),
-        (lambda: common.scrubbed_word_failure(1, 0, 72, 1), "scrub_every_s = 0 must be above 0"),
         (lambda: common.two_state(1, -1, 0), "rate_s = -1 must not be negative"),
     ],
 )

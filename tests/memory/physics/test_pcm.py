@@ -26,6 +26,7 @@ CRYSTAL = {
 }
 SINGLE, SINGLE_THRESHOLD = [0.01, 1.0], [0.1]
 MULTI = [0.01, 1 / 3, 2 / 3, 1.0]
+HALFWAY = np.diff(MULTI) / 2 + MULTI[:-1]
 
 
 def misread(g: list[float], thresholds: list[float], time_s: float, tracking: float = 0.0) -> np.ndarray:
@@ -116,7 +117,7 @@ def test_read_errors_are_those_of_drawn_cells() -> None:
 
 
 def test_undrifted_cells_read_as_programmed() -> None:
-    thresholds = levels.midpoints(MULTI)
+    thresholds = HALFWAY
     plain = levels.read_errors(MULTI, pcm.programming_sigma(MULTI, NOISE_US) / 25, thresholds)
     np.testing.assert_allclose(misread(MULTI, list(thresholds), 20.0), plain, rtol=1e-10, atol=1e-300)
 
@@ -135,7 +136,7 @@ def test_drift_helps_single_level_cells() -> None:
 
 
 def test_drift_hurts_the_middle_levels_of_a_multi_level_cell() -> None:
-    thresholds = list(levels.midpoints(MULTI))
+    thresholds = list(HALFWAY)
     fresh, aged = misread(MULTI, thresholds, 20.0), misread(MULTI, thresholds, DAY_S)
     assert aged[2, 1] > 100 * fresh[2, 1]  # the upper middle level sinks into the lower one
     assert aged[1, 0] > fresh[1, 0]
@@ -145,7 +146,7 @@ def test_drift_hurts_the_middle_levels_of_a_multi_level_cell() -> None:
 
 
 def test_thresholds_that_drift_along_save_most_levels() -> None:
-    thresholds = list(levels.midpoints(MULTI))
+    thresholds = list(HALFWAY)
     fixed, tracking = (levels.symbol_error(misread(MULTI, thresholds, DAY_S, nu)) for nu in (0.0, 0.06))
     assert tracking < 0.1 * fixed
 

@@ -44,29 +44,12 @@ def test_a_single_level_cell_relaxes_without_harm() -> None:
     assert levels.symbol_error(errors) < 1e-80
 
 
-def test_stuck_cells_read_their_own_level() -> None:
-    errors = levels.read_errors([0, 1], [0.01, 0.01], [0.5])
-    bits = levels.bit_errors(reram.with_stuck(errors, stuck_low=0.09, stuck_high=0.01))
-    assert bits.zero_to_one[0] == pytest.approx(0.01)
-    assert bits.one_to_zero[0] == pytest.approx(0.09)
-
-
-@given(st.floats(0, 0.5), st.floats(0, 0.5), st.floats(0, DAY_S))
-def test_stuck_wins_over_any_other_error(low: float, high: float, time: float) -> None:
-    working = reram.relaxed_read_errors(MEANS, SIGMAS, time, **RELAX)
-    errors = reram.with_stuck(working, low, high)
-    np.testing.assert_allclose(errors.sum(axis=1), 1, rtol=1e-12)
-    np.testing.assert_allclose(errors[:, 1:-1], (1 - low - high) * working[:, 1:-1], rtol=1e-12)
-
-
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
         (lambda: reram.relaxation(-1, **RELAX), "time_s = -1 runs backwards"),
         (lambda: reram.relaxation(1, **{**RELAX, "growth": 0.5}), "growth = 0.5 is not a growth"),
         (lambda: reram.relaxation(1, **{**RELAX, "end_s": 1.0}), "must be later than start_s = 1"),
-        (lambda: reram.with_stuck(np.eye(2), 0.7, 0.6), "are 1.3 together"),
-        (lambda: reram.with_stuck(np.eye(2), -0.1, 0), "stuck_low = -0.1 is not a probability"),
     ],
 )
 def test_what_has_no_meaning_is_refused_in_one_sentence(call: object, sentence: str) -> None:
