@@ -128,6 +128,7 @@ def test_run_prints_tables_and_writes_a_report(command: Command, scenario: str) 
     folder = Path("results/mine")
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert found == {
+        ".hwsim",
         "scenario.toml",
         "environment.json",
         "trials.jsonl",

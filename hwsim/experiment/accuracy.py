@@ -30,11 +30,10 @@ def accuracy_study(
     facts["causes"] = []
     for fmt, variant in prepared(scenario):
         facts["causes"] += cause_rows(fmt, variant, bench.prepare(fmt, variant))
-    if scenario.is_planned:
-        facts |= {"plans": plan_rows(bench.plans), "constants": cost_rows(scenario)}
 
-    records = folder.begin(environment)
-    folder.keep_plans(bench.plans)
+    records = folder.begin(environment, bench.plans)
+    if scenario.is_planned:
+        facts |= {"plans": plan_rows(scenario, bench.plans), "constants": cost_rows(scenario)}
     todo = [trial for trial in all_trials(scenario) if trial not in records]
     done = 0
     for fmt, variant in prepared(scenario):

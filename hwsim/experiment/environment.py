@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -36,7 +38,7 @@ def load_captured(scenario: Scenario, loaded: LoadedNetwork | None = None) -> tu
 
 def describe_environment(scenario: Scenario, network: Network, data: Images | None = None) -> dict[str, Any]:
     """Versions, seed and fingerprints; nothing of when or where."""
-    inputs = {"the network": fingerprint(network.parameters)}
+    inputs = {"the network": fingerprint(network.parameters, graph_text(network))}
     if data is not None:
         inputs["the images"] = fingerprint({"images": data.images, "labels": data.labels})
     return {
@@ -48,9 +50,29 @@ def describe_environment(scenario: Scenario, network: Network, data: Images | No
     }
 
 
-def fingerprint(tensors: Any) -> str:
-    """The first 16 hexadecimal digits of the SHA-256 over named tensors: names, shapes and values."""
-    digest = hashlib.sha256()
+def graph_text(network: Network) -> str:
+    """What a network computes, an operation a line: the same text in every process and on every Python."""
+    return "\n".join(_text(part) for part in (network.input, *network.operations, network.output))
+
+
+def _text(part: Any) -> str:
+    """Plain values as they are written, data classes by their fields, functions by their names."""
+    if is_dataclass(part) and not isinstance(part, type):
+        return f"{type(part).__name__}({', '.join(_text(getattr(part, one.name)) for one in fields(part))})"
+    if isinstance(part, (tuple, list)):
+        return f"[{', '.join(map(_text, part))}]"
+    if isinstance(part, Mapping):
+        return f"{{{', '.join(f'{key}: {_text(value)}' for key, value in part.items())}}}"
+    if isinstance(part, torch._ops.OpOverload):
+        return str(part)
+    if callable(part):
+        return f"{part.__module__}.{part.__qualname__}"
+    return repr(part)
+
+
+def fingerprint(tensors: Any, text: str = "") -> str:
+    """The first 16 hexadecimal digits of the SHA-256 over a text and named tensors: names, shapes and values."""
+    digest = hashlib.sha256(text.encode())
     tensor: Tensor
     for name, tensor in tensors.items():
         array = tensor.detach().cpu().contiguous().numpy()

@@ -55,12 +55,11 @@ def lifetime_study(
             ready = _prepare(bench, fmt, variant)
             ready.rehearse(live=at == 0)
         facts["causes"] += cause_rows(fmt, variant, ready.prepared)
-    if scenario.is_planned:
-        facts["plans"] = plan_rows(bench.plans)
-        facts["constants"] += cost_rows(scenario)
 
-    records = folder.begin(environment)
-    folder.keep_plans(bench.plans)
+    records = folder.begin(environment, bench.plans)
+    if scenario.is_planned:
+        facts["plans"] = plan_rows(scenario, bench.plans)
+        facts["constants"] += cost_rows(scenario)
     todo = sum(trial not in records for trial in all_trials(scenario))
     done = 0
 

@@ -19,6 +19,7 @@ from hwsim.datapath.costs import prices
 from hwsim.datapath.freedom import least_cost_constants
 from hwsim.datapath.planned import least_cost_plan
 from hwsim.datapath.tensor_format import TensorFormats
+from hwsim.experiment.points import prepared
 from hwsim.experiment.scenario import DatapathSettings, Scenario
 from hwsim.hardening import Constants, Hardened
 from hwsim.memory.technology import show
@@ -119,8 +120,8 @@ def peaks_of(network: Network, images: Tensor, ranges: str) -> dict[str, float]:
     return interval_peaks(network, lowest.tolist(), highest.tolist())
 
 
-def plan_rows(plans: Plans) -> list[Row]:
-    """One row for each plan, for the facts of a run."""
+def plan_rows(scenario: Scenario, plans: Plans) -> list[Row]:
+    """One row for each plan of a scenario, in its order, for the facts of a run."""
     return [
         {
             "format": fmt,
@@ -130,7 +131,8 @@ def plan_rows(plans: Plans) -> list[Row]:
             "gap": kept.gap,
             **(vars(kept.freedom) if kept.freedom else {}),
         }
-        for (fmt, variant), kept in plans.items()
+        for fmt, variant in ((fmt, variant.name) for fmt, variant in prepared(scenario))
+        if (kept := plans.get((fmt, variant))) is not None
     ]
 
 

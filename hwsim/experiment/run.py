@@ -52,10 +52,10 @@ def run_study(scenario: Scenario, path: Path, fresh: bool, progress: Progress, g
 
     Raises `HwsimError` as `run_scenario`.
     """
-    folder = ResultsFolder(path, scenario, fresh=fresh)
-    if scenario.study == "bit_errors":
-        results = bit_error_study(scenario, folder, progress)
-    else:
-        results = _ON_IMAGES[scenario.study](scenario, folder, progress, given)
-    folder.write_json(RESULTS_JSON, {"facts": results.facts, "rows": results.rows, "counts": results.counts})
+    with ResultsFolder(path, scenario, fresh=fresh) as folder:
+        if scenario.study == "bit_errors":
+            results = bit_error_study(scenario, folder, progress)
+        else:
+            results = _ON_IMAGES[scenario.study](scenario, folder, progress, given)
+        folder.write_json(RESULTS_JSON, {"facts": results.facts, "rows": results.rows, "counts": results.counts})
     return results

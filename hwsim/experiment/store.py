@@ -1,15 +1,18 @@
 """The results folder of one scenario.
 
-    scenario.toml      the scenario with everything said
+    .hwsim             empty: says that the folder is hwsim's, and is locked by the run that writes
     environment.json   versions, seed, and fingerprints of the network and the images
-    trials.jsonl       one finished trial a line, appended as it finishes
+    scenario.toml      the scenario with everything said
     plans.json         where `planned` variants rescale: made once, before the first trial
+    trials.jsonl       one finished trial a line, appended as it finishes
     results.csv, .json the tables; counts.csv the datapath's counts by layer
     mechanisms.csv     of a lifetime study: what failed how
     constants.csv      constants of the memory, and prices of the datapath, on which the results rest
     figures/, report.html  from the report package
 
-Equal scenarios give equal bytes in every table: nothing in them depends on time, place or what was resumed.
+Equal scenarios give equal bytes in every table: nothing in them depends on time, place or what was resumed. A process
+may die at any of its file operations: the same command then goes on, since every file but the log of trials is written
+under another name first, and a line of the log bears a seal without which it does not count.
 """
 
 from __future__ import annotations
@@ -17,29 +20,55 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import os
+import sys
 import tempfile
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from hwsim.errors import HwsimError
 from hwsim.experiment.columns import Column
-from hwsim.experiment.loading import as_data, to_toml
+from hwsim.experiment.identity import Seals, differences
+from hwsim.experiment.loading import load_scenario, to_toml
 from hwsim.experiment.plans import Plans, from_json, to_json
-from hwsim.experiment.points import Trial, trial_of
+from hwsim.experiment.points import Trial, all_trials, trial_of
 from hwsim.experiment.scenario import Scenario
 
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+MARK = ".hwsim"
 SCENARIO, ENVIRONMENT, TRIALS, PLANS = "scenario.toml", "environment.json", "trials.jsonl", "plans.json"
 RESULTS, RESULTS_JSON, COUNTS = "results.csv", "results.json", "counts.csv"
 MECHANISMS, CONSTANTS = "mechanisms.csv", "constants.csv"
 REPORT, FIGURES = "report.html", "figures"
-_OURS = (SCENARIO, ENVIRONMENT, TRIALS, PLANS, RESULTS, RESULTS_JSON, COUNTS, MECHANISMS, CONSTANTS, REPORT)
+DRAWN = ("accuracy", "agreement", "bit_errors")
+"""The figures that a report may have, by the stems of their files."""
+
+DERIVED = (
+    RESULTS_JSON,  # first: a run without it has not finished
+    RESULTS,
+    COUNTS,
+    MECHANISMS,
+    CONSTANTS,
+    REPORT,
+    *(f"{FIGURES}/{name}.{kind}" for name, kind in product(DRAWN, ("png", "svg", "pdf"))),
+)
+"""What is made of the finished trials."""
+
+KEPT = (TRIALS, PLANS, ENVIRONMENT, SCENARIO)
 
 Row = Mapping[str, Any]
 Record = dict[str, Any]
+
+_log = logging.getLogger("hwsim")
 
 
 @contextmanager
@@ -57,137 +86,232 @@ class ResultsFolder:
     """One folder of results: refuses what is not its own, keeps finished trials, writes whole files.
 
     Making one checks everything and writes nothing; `begin` does, and may be called only when a run is about to
-    start.
+    start. From then until the folder is closed no other run can write to it. It is a context that closes it.
 
     Raises:
-        HwsimError: if the folder cannot be written, holds something else, or holds another scenario's results.
+        HwsimError: if the folder cannot be written, holds something else or another scenario's results, or if
+            another run is writing to it.
     """
 
     def __init__(self, path: Path, scenario: Scenario, *, fresh: bool = False) -> None:
         self.path = path
         self.scenario = scenario
         self.fresh = fresh
-        self._check_writable()
-        self._check_contents()
+        self._lock: io.FileIO | None = None
+        self._seals = Seals(scenario, {})
+        with _said(path):
+            self._check_writable()
+            if (path / MARK).exists():
+                self._locked().close()
+            self._check_contents()
+
+    def __enter__(self) -> ResultsFolder:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let other runs write to the folder."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    # --- what the folder is
 
     def _check_writable(self) -> None:
-        existing = self.path
+        if "\0" in str(self.path):
+            raise OSError(22, "a path cannot have a NUL in it")
+        try:
+            existing = Path.cwd() / self.path
+        except FileNotFoundError:
+            raise FileNotFoundError(2, "the folder that this is run in is gone") from None
         while not existing.exists() and existing != existing.parent:
             existing = existing.parent
-        with _said(self.path):
-            if not existing.is_dir():
-                raise NotADirectoryError(20, f"{existing} is not a folder")
-            with tempfile.TemporaryFile(dir=existing):
-                pass
+        if not existing.is_dir():
+            raise NotADirectoryError(20, f"{existing} is not a folder")
+        with tempfile.TemporaryFile(dir=existing):
+            pass
 
     def _check_contents(self) -> None:
-        if self.fresh or not self.path.exists() or not any(self.path.iterdir()):
-            if self.fresh and self.path.exists() and any(self.path.iterdir()):
-                self._check_is_ours()
+        if not self.path.exists() or not any(self.path.iterdir()):
             return
-        self._check_is_ours()
-        if self._stored_scenario() != as_data(self.scenario):
+        if not (self.path / MARK).exists() and _environment(self.path) is None:
+            raise HwsimError(f"{self.path} holds other files and no results: choose another folder with --out.")
+        if not self.fresh and (self.path / SCENARIO).exists():
+            self._check_scenario()
+
+    def _check_scenario(self) -> None:
+        try:
+            stored = load_scenario(self.path / SCENARIO)
+        except HwsimError:
             raise HwsimError(
-                f"{self.path} holds the results of a different scenario: choose another folder with --out, or "
-                "discard them with --fresh."
+                f"{self.path / SCENARIO} is damaged: choose another folder with --out, or start again with --fresh."
+            ) from None
+        differing = [
+            f"{key} is {_shown(before)} and not {_shown(now)}"
+            for key, before, now in differences(stored, self.scenario)
+        ]
+        if differing:
+            more = f", and {len(differing) - 3} more keys differ" if len(differing) > 3 else ""
+            raise HwsimError(
+                f"{self.path} holds the results of a different scenario, where {', '.join(differing[:3])}{more}: "
+                "choose another folder with --out, or discard them with --fresh."
             )
 
-    def _check_is_ours(self) -> None:
-        if not (self.path / SCENARIO).is_file():
-            raise HwsimError(f"{self.path} holds other files and no results: choose another folder with --out.")
-
-    def _stored_scenario(self) -> dict[str, Any] | None:
-        try:
-            return tomllib.loads((self.path / SCENARIO).read_text(encoding="utf-8"))
-        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
-            return None
-
-    def begin(self, environment: Mapping[str, Any]) -> dict[Trial, Record]:
-        """Make the folder ready for a run and return the trials that are already finished.
-
-        Raises:
-            HwsimError: if the finished trials were made with other versions, another network or other images.
-        """
-        with _said(self.path):
-            if self.fresh:
-                self._discard()
-            self._check_environment(environment)
-            (self.path / FIGURES).mkdir(parents=True, exist_ok=True)
-            if not (self.path / SCENARIO).exists():
-                self.write_text(SCENARIO, to_toml(self.scenario))
-            self.write_text(ENVIRONMENT, _json(environment))
-            return self._finished()
-
-    def _discard(self) -> None:
-        """Remove what a run writes and nothing else."""
-        if not self.path.exists():
-            return
-        # The scenario goes last: as long as it is there, the folder is known to be ours.
-        for name in reversed(_OURS):
-            (self.path / name).unlink(missing_ok=True)
-        for figure in (*self.path.glob(f"{FIGURES}/*.png"), *self.path.glob(f"{FIGURES}/*.svg")):
-            figure.unlink()
-
     def _check_environment(self, environment: Mapping[str, Any]) -> None:
-        path = self.path / ENVIRONMENT
-        if not path.exists() or not (self.path / TRIALS).exists():
+        stored = _environment(self.path)
+        if stored is None or not finished_trials(self.path):
             return
-        try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
-            before = {**stored["packages"], **stored["inputs"]}
-        except (ValueError, KeyError, TypeError):
-            raise HwsimError(f"{path} is damaged: start again with --fresh.") from None
-        now = {**environment["packages"], **environment["inputs"]}
-        for name in sorted({*before, *now}):
-            if before.get(name) != now.get(name):
+        now = _depends(environment)
+        for name in sorted({*stored, *now}):
+            if stored.get(name) != now.get(name):
                 raise HwsimError(
-                    f"{self.path} was begun with {name} {before.get(name)} and this is {now.get(name)}: choose "
+                    f"{self.path} was begun with {name} {stored.get(name)} and this is {now.get(name)}: choose "
                     "another folder with --out, or start again with --fresh."
                 )
 
+    def _locked(self) -> io.FileIO:
+        """The mark, made if need be and locked for this process: the system unlocks it, however the process ends."""
+        mark = io.FileIO(self.path / MARK, "a+")
+        try:
+            _lock(mark.fileno())
+        except (BlockingIOError, PermissionError):
+            mark.close()
+            raise HwsimError(
+                f"Another run is writing to {self.path}: let it end, or choose another folder with --out."
+            ) from None
+        return mark
+
+    # --- a run
+
     def plans(self, environment: Mapping[str, Any]) -> Plans:
-        """The plans of the trials that are finished already: the others must take them too.
+        """The plans that an earlier run made under the same settings: this one takes them too.
 
         Raises:
-            HwsimError: as `begin`, or if the plans are not there.
+            HwsimError: as `begin`.
         """
-        if self.fresh or not self.scenario.is_planned or not finished_trials(self.path):
+        if self.fresh:
             return {}
         self._check_environment(environment)
-        try:
-            return from_json(json.loads((self.path / PLANS).read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError, TypeError):
-            raise HwsimError(f"{self.path / PLANS} is damaged: start again with --fresh.") from None
+        return self._stored_plans(Seals(self.scenario, _depends(environment)))
+
+    def begin(self, environment: Mapping[str, Any], plans: Plans | None = None) -> dict[Trial, Record]:
+        """Make the folder ready for a run and return the trials that are already finished.
+
+        Args:
+            environment: versions and fingerprints.
+            plans: those of the run; one that the folder keeps takes the place of an equal variant's.
+
+        Raises:
+            HwsimError: if another run is writing, or the finished trials were made with other versions, another
+                network or other images.
+        """
+        plans = {} if plans is None else plans
+        with _said(self.path):
+            self.claim()
+            if self.fresh:
+                self._remove(DERIVED + KEPT)
+            self._check_environment(environment)
+            self._seals = Seals(self.scenario, _depends(environment), plans)
+            plans.update(self._stored_plans(self._seals))
+            text = to_toml(self.scenario)
+            if _text(self.path / SCENARIO) != text:
+                self._remove(DERIVED)
+            self.write_text(ENVIRONMENT, _json(environment))
+            self.write_text(SCENARIO, text)
+            if plans:
+                self._keep_plans(plans)
+            return self._finished()
+
+    def claim(self) -> None:
+        """Take the folder for this process, and check again what it is.
+
+        Raises:
+            HwsimError: if another run has it, or it has become something else.
+        """
+        if self._lock is None:
+            with _said(self.path):
+                self.path.mkdir(parents=True, exist_ok=True)
+                self._check_contents()
+                self._lock = self._locked()
+                self._check_contents()
+
+    def _remove(self, names: Iterable[str]) -> None:
+        """Remove what a run writes, and nothing else."""
+        for name in names:
+            for file in (self.path / name, _partial(self.path / name)):
+                file.unlink(missing_ok=True)
+
+    def _stored_plans(self, seals: Seals) -> Plans:
+        plans: Plans = {}
+        for row in _rows(self.path / PLANS):
+            try:
+                if row["of"] == seals.of_variant(row["variant"]):
+                    plans |= from_json([row])
+            except (LookupError, TypeError, ValueError):
+                continue  # of a variant that is not there now, or written by hand
+        return plans
+
+    def _keep_plans(self, plans: Plans) -> None:
+        """Write the plans before the first trial, and those of other variants again."""
+        rows = [{"of": self._seals.of_variant(row["variant"]), **row} for row in to_json(plans)]
+        others = [row for row in _rows(self.path / PLANS) if _place(row) not in map(_place, rows)]
+        self.write_json(PLANS, others + rows)
 
     def _finished(self) -> dict[Trial, Record]:
-        """The whole lines of the trial log; a line that was being written when a run was killed is cut off."""
+        """The trials of the log that this run would make itself; lines that are not whole are taken out."""
         path = self.path / TRIALS
-        if not path.exists():
-            return {}
-        data = path.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
-        if len(whole) < len(data):
-            os.truncate(path, len(whole))
-        try:
-            records = [json.loads(line) for line in whole.splitlines()]
-            return {trial_of(self.scenario, record): record for record in records}
-        except (ValueError, KeyError, TypeError):
-            raise HwsimError(f"{path} is damaged: start again with --fresh.") from None
-
-    def keep_plans(self, plans: Plans) -> None:
-        """Write the plans of a run, if it has any, before its first trial."""
-        if plans:
-            self.write_json(PLANS, to_json(plans))
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        records = {line: record for line in lines if (record := _record(line)) is not None}
+        torn = sum(line not in records for line in lines)
+        if torn:
+            _log.warning(
+                "%d of %d lines in %s are not whole, as after a full disk or a kill: their trials run again.",
+                torn,
+                len(lines),
+                path,
+            )
+            self.write_bytes(TRIALS, b"".join(line for line in lines if line in records))
+        found, strange = {}, set()
+        for record in records.values():
+            seal = record.pop("seal", None)
+            try:
+                trial = trial_of(self.scenario, record)
+                if seal == self._seals.of_trial(trial, record):
+                    found[trial] = record
+                else:
+                    strange.add(trial)
+            except (LookupError, TypeError):
+                continue  # of what this scenario does not have
+        changed = strange.difference(found).intersection(all_trials(self.scenario))
+        if changed:
+            _log.warning(
+                "%d trials in %s were made under other settings or changed since: they run again.", len(changed), path
+            )
+        return found
 
     def append(self, trial: Trial, record: Record) -> None:
-        """Add one finished trial: a single write, so that a kill loses at most the trial that was running."""
-        line = json.dumps({**trial.point._asdict(), "map": trial.map, **record}, allow_nan=False) + "\n"
+        """Add one finished trial: a kill loses at most the trial that was running.
+
+        Raises:
+            HwsimError: if it cannot be written; what was there is still whole.
+        """
+        body = {**trial.point._asdict(), "map": trial.map, **record}
+        line = json.dumps({**body, "seal": self._seals.of_trial(trial, body)}, allow_nan=False) + "\n"
         with _said(self.path):
             handle = os.open(self.path / TRIALS, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
             try:
-                os.write(handle, line.encode())
+                before = os.fstat(handle).st_size
+                try:
+                    _write(handle, line.encode())
+                except OSError:
+                    os.ftruncate(handle, before)
+                    raise
             finally:
                 os.close(handle)
+
+    # --- files
 
     def write_table(self, name: str, columns: Sequence[Column], rows: Iterable[Row]) -> None:
         """A CSV file with the columns' names as its header; None becomes an empty cell."""
@@ -206,11 +330,16 @@ class ResultsFolder:
     def write_bytes(self, name: str, data: bytes) -> None:
         """Write a whole file or leave the one that was there."""
         path = self.path / name
-        temporary = path.with_name(path.name + ".part")
+        partial = _partial(path)
         with _said(self.path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(data)
-            temporary.replace(path)
+            handle = os.open(partial, os.O_WRONLY | os.O_TRUNC | os.O_CREAT, 0o666)
+            try:
+                _write(handle, data)
+                os.fsync(handle)  # its name must not outlive its contents when the power goes
+            finally:
+                os.close(handle)
+            partial.replace(path)
 
 
 def finished_trials(folder: Path) -> int:
@@ -219,6 +348,76 @@ def finished_trials(folder: Path) -> int:
         return (folder / TRIALS).read_bytes().count(b"\n")
     except OSError:
         return 0
+
+
+def _lock(handle: int) -> None:
+    """Lock an open file for this process, or raise an `OSError` at once if another one has it."""
+    if sys.platform == "win32":
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _write(handle: int, data: bytes) -> None:
+    """Write all of it: a disk that is nearly full takes a part and refuses the rest."""
+    while data:
+        data = data[os.write(handle, data) :]
+
+
+def _partial(path: Path) -> Path:
+    """The name of a file while it is written."""
+    return path.with_name(path.name + ".part")
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _record(line: bytes) -> Record | None:
+    """What a line of the log holds; None for one that is not whole."""
+    try:
+        record = json.loads(line) if line.endswith(b"\n") else None
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _rows(path: Path) -> list[Any]:
+    """The plans in a file; none if it is damaged, or not there."""
+    try:
+        rows = json.loads(_text(path) or "[]")
+    except ValueError:
+        return []
+    return [row for row in rows if isinstance(row, dict) and "of" in row] if isinstance(rows, list) else []
+
+
+def _place(row: Row) -> tuple[Any, ...]:
+    """What a plan is of."""
+    return row.get("of"), row.get("format"), row.get("variant")
+
+
+def _environment(folder: Path) -> dict[str, Any] | None:
+    """The versions and fingerprints that a run of hwsim left in a folder; None if there are none."""
+    try:
+        stored = json.loads(_text(folder / ENVIRONMENT) or "")
+        return _depends(stored) if "hwsim" in stored["packages"] else None
+    except (ValueError, LookupError, TypeError):
+        return None
+
+
+def _depends(environment: Mapping[str, Any]) -> dict[str, str]:
+    """What of the environment trials depend on."""
+    return {**environment["packages"], **environment["inputs"]}
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "absent"
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def _json(value: Any) -> str:

@@ -47,14 +47,15 @@ def write_report(results: Results, progress: Progress = silent) -> Path:
     Raises:
         HwsimError: if the folder cannot be written.
     """
-    folder = ResultsFolder(results.folder, results.scenario)
-    figures: list[Drawn] = []
-    for drawn in draw(results):
-        progress(f"drawing {drawn.name}", len(figures), len(TITLES))
-        for kind, data in drawn.files.items():
-            folder.write_bytes(f"{FIGURES}/{drawn.name}.{kind}", data)
-        figures.append(drawn)
-    folder.write_text(REPORT, render(results, figures))
+    with ResultsFolder(results.folder, results.scenario) as folder:
+        folder.claim()
+        figures: list[Drawn] = []
+        for drawn in draw(results):
+            progress(f"drawing {drawn.name}", len(figures), len(TITLES))
+            for kind, data in drawn.files.items():
+                folder.write_bytes(f"{FIGURES}/{drawn.name}.{kind}", data)
+            figures.append(drawn)
+        folder.write_text(REPORT, render(results, figures))
     return results.folder / REPORT
 
 

@@ -159,14 +159,31 @@ def test_plans_of_another_network_are_not_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "nonsense", "[1]", '[{"format": "q2.5"}]'])
-def test_plans_that_are_lost_or_damaged_are_not_made_anew(tmp_path: Path, text: str | None) -> None:
+def test_plans_that_are_lost_or_damaged_are_made_anew(tmp_path: Path, text: str | None) -> None:
     run_scenario(planned(), out=tmp_path)
+    before = {name: (tmp_path / name).read_bytes() for name in (PLANS, TRIALS, RESULTS)}
     if text is None:
         (tmp_path / PLANS).unlink()
     else:
         (tmp_path / PLANS).write_text(text)
-    with pytest.raises(HwsimError, match=r"plans\.json is damaged.*--fresh"):
-        run_scenario(planned(), out=tmp_path)
+    run_scenario(planned(), out=tmp_path)
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before  # the trials had the very same plan
+
+
+def test_trials_of_another_plan_run_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data = planned(datapath={"bias_multiplier": False})
+    run_scenario(data, out=tmp_path)
+    before = (tmp_path / RESULTS).read_bytes()
+    plans = json.loads((tmp_path / PLANS).read_text())
+    plans[0]["rescalings"][0]["divisor"][0] *= 1.25
+    (tmp_path / PLANS).write_text(json.dumps(plans))
+    run_scenario(data, out=tmp_path)
+    assert "3 trials" in caplog.text
+    assert (tmp_path / RESULTS).read_bytes() != before
+    (tmp_path / PLANS).unlink()
+    run_scenario(data, out=tmp_path)
+    assert (tmp_path / RESULTS).read_bytes() == before
+    assert (tmp_path / TRIALS).read_text().count("planned") == 6
 
 
 def test_a_plan_is_read_back_as_it_was() -> None:
