@@ -14,7 +14,7 @@ from hwsim.experiment import columns
 from hwsim.experiment.bench import Given, open_bench
 from hwsim.experiment.causes import cause_rows
 from hwsim.experiment.environment import load_captured
-from hwsim.experiment.life import DeviceKind
+from hwsim.experiment.life import device_config
 from hwsim.experiment.loading import load_scenario
 from hwsim.experiment.plans import cost_rows, plan_rows
 from hwsim.experiment.points import LifePoint, Trial, all_trials, lives_of, prepared
@@ -25,9 +25,9 @@ from hwsim.experiment.store import CONSTANTS, COUNTS, MECHANISMS, RESULTS, Resul
 from hwsim.experiment.summary import OUTCOMES, count_rows, mechanism_rows, point_rows
 from hwsim.experiment.trials import Bench, Prepared, Record, named, one_thread, store_weights
 from hwsim.hardening import Hardened
-from hwsim.memory import Memory
+from hwsim.memory import Device, DeviceConfig, Memory
 from hwsim.memory.constants import GROUPS, Technology
-from hwsim.memory.ecc import Code, get_code, round_words
+from hwsim.memory.ecc import Code, round_words
 from hwsim.memory.readout import Readout
 from hwsim.memory.technology import show
 
@@ -44,7 +44,7 @@ def lifetime_study(
     """
     bench, facts, environment = open_bench(scenario, progress, given)
     assert scenario.mission is not None
-    DeviceKind.of(scenario, scenario.variants[0])  # a fault map that cannot be read is said before all else
+    device_config(scenario, scenario.variants[0])  # a fault map that cannot be read is said before all else
     facts["constants"] = constant_rows(scenario.memory.cells())
     environment["inputs"] |= _files_read(scenario, facts["constants"])
     bench.plans.update(folder.plans(environment))
@@ -79,7 +79,7 @@ def lifetime_study(
             progress(f"{fmt}, {variant.name}, without faults", done, todo)
             keep(sound, ready.sound())
         for sweep, number, trials in lives:
-            device = ready.kind.new((scenario.seed, "device", number))
+            device = Device(ready.kind, seed=(scenario.seed, "device", number))
             readouts = device.follow(scenario.mission.mission(sweep), ready.prepared.memory)
             for trial, readout, text in zip(trials, readouts, scenario.mission.read_at, strict=True):
                 if trial not in records:
@@ -133,10 +133,10 @@ def readouts(
             f"The words of variant {variant!r} follow from its plan, because it has a `lowest_target`: only a run "
             "makes that."
         )
-    kind = DeviceKind.of(scenario, chosen)
+    kind = device_config(scenario, chosen)
     words = store_weights(load_captured(scenario)[1], scenario, fmt, chosen)
-    stored = _coded(words, scenario, kind)[0]
-    lived = kind.new((scenario.seed, "device", device))
+    stored = _coded(words, kind)[0]
+    lived = Device(kind, seed=(scenario.seed, "device", device))
     return lived.follow(scenario.mission.mission(sweeps[sweep]), Memory(stored.words, stored.format))
 
 
@@ -180,7 +180,7 @@ class Ready:
     """
 
     prepared: Prepared
-    kind: DeviceKind
+    kind: DeviceConfig
     code: Code
     rounded_words: int
 
@@ -188,9 +188,10 @@ class Ready:
         """Writes to a device, and lets it live if asked to, so that what is wrong is said before a run begins."""
         scenario = self.prepared.bench.scenario
         assert scenario.mission is not None
-        self.kind.new((0, "rehearsal")).write(self.prepared.memory)
+        Device(self.kind, seed=(0, "rehearsal")).write(self.prepared.memory)
         for sweep in scenario.mission.sweeps if live else ():
-            for _ in self.kind.new((0, "rehearsal")).follow(scenario.mission.mission(sweep), self.prepared.memory):
+            rehearsed = Device(self.kind, seed=(0, "rehearsal"))
+            for _ in rehearsed.follow(scenario.mission.mission(sweep), self.prepared.memory):
                 pass
 
     def sound(self) -> Record:
@@ -228,14 +229,14 @@ class Ready:
 
 def _prepare(bench: Bench, fmt: str, variant: Variant) -> Ready:
     """One format and variant made ready."""
-    kind = DeviceKind.of(bench.scenario, variant)
-    stored, changed, code = _coded(bench.store(fmt, variant), bench.scenario, kind)
+    kind = device_config(bench.scenario, variant)
+    stored, changed, code = _coded(bench.store(fmt, variant), kind)
     return Ready(bench.run_on(stored, variant), kind, code, changed)
 
 
-def _coded(stored: Hardened, scenario: Scenario, kind: DeviceKind) -> tuple[Hardened, int, Code]:
+def _coded(stored: Hardened, kind: DeviceConfig) -> tuple[Hardened, int, Code]:
     """Words as a device's code stores them, how many that changes, and the code."""
-    code = get_code(kind.ecc, kind.word_bits, stored.format, scenario.memory.uncorrectable)
+    code = kind.code(stored.format)
     return (*_rounded(stored, code), code)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from hwsim.memory.bit_flips import BitFlips
 from hwsim.memory.device import Device
+from hwsim.memory.device_config import DeviceConfig
 from hwsim.memory.fault_map import FaultMap
 from hwsim.memory.faults import Faults
 from hwsim.memory.geometry import Geometry
@@ -19,6 +20,7 @@ __all__ = [
     "BitFlips",
     "Condition",
     "Device",
+    "DeviceConfig",
     "Exposure",
     "FaultMap",
     "Faults",

@@ -13,39 +13,32 @@ the failing cells only. A read repairs nothing and, but for what a mechanism say
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from hwsim.errors import HwsimError
 from hwsim.memory.clocks import Moment, Times, period_of
-from hwsim.memory.constants import Technology, technology
-from hwsim.memory.ecc import Code, Outcome, get_code, outcome, round_words
+from hwsim.memory.device_config import DeviceConfig, Source
+from hwsim.memory.ecc import Code, Outcome, outcome, round_words
 from hwsim.memory.effects import Content, Effects, Flips, WriteBacks, count_ones, in_use
 from hwsim.memory.faults import Faults
 from hwsim.memory.geometry import Geometry
-from hwsim.memory.image import Blank, Codewords, Fill, Masks, Placement, Written
+from hwsim.memory.image import Blank, Codewords, Masks, Placement, Written
 from hwsim.memory.intervals import Spans
-from hwsim.memory.mechanism import STAGES, Mechanism, RandomEvents, Situation, check_mechanism, situation_for
-from hwsim.memory.mechanisms import mechanisms_of
+from hwsim.memory.mechanism import Mechanism, RandomEvents, Situation, situation_for
 from hwsim.memory.memory import Layout, Memory
 from hwsim.memory.mission import Condition, Exposure, Mission, Phase, to_ticks
 from hwsim.memory.random import Key, Seed
 from hwsim.memory.readout import Readout
 from hwsim.memory.scrub import scrub
-from hwsim.memory.units import quantity
 from hwsim.memory.weak_cells import distinct
 from hwsim.words import WordFormat
 
-_WORD_BITS = 64
 _AT_ONCE = 1 << 21  # upsets that are gone through together: some hundred bytes each
 _FIRST, _GROWTH = 1, 16  # intervals that are gone through together: at first, and how many times more the next time
-_GEOMETRY = ("banks", "interleave", "block_rows", "block_columns")  # what a device and a table may both give
 
 
 class Device:
@@ -53,81 +46,40 @@ class Device:
 
     Args:
         technology: name or table of a technology, whose mechanisms act and whose geometry is the default; None for
-            `mechanisms` alone.
+            `mechanisms` alone; or a whole `DeviceConfig`.
         mechanisms: further mechanisms, which act after those of the technology at the same stage.
-        capacity: bytes, or a text such as "16 MiB", without check bits; None for as much as is written first.
-        word_bits: data bits of a memory word, the unit of an access. Number words whose width does not divide it are
-            refused; a last memory word that they do not fill is filled up with zeros.
-        banks: see `Geometry`; that of the technology if not given.
-        interleave: the same.
-        block_rows: the same.
-        block_columns: the same.
-        columns: cells in a row; if not given, one block's, and longer for check bits.
-        geometry: where all cells lie, in place of `capacity`, `banks` and the others, as that of a chip whose fault map
-            was measured. Its words count as those of `word_bits` and the code.
-        ecc: name of a code: see `hwsim.memory.ecc.get_code`.
-        uncorrectable: "zero" or "as_read": what a codeword reads as that is found wrong and cannot be corrected.
-        new: "zeros", "ones" or "random": what cells hold before they are written for the first time.
-        cycles: how often each cell was written in a life before this one.
         seed: an integer, a word, or a tuple of them.
+        settings: attributes of `DeviceConfig` by name, such as `capacity` and `ecc`.
 
     Attributes:
-        technology: the technology with all its constants, or None.
+        config: what it is made of.
         mechanisms: all mechanisms, in the order in which they act.
         life: conditions since it was new.
         now: the condition now.
         interval: number of the write or scrub since which the cells hold what they hold; -1 before the first.
         cycles: how often each cell was written.
 
-    Raises `HwsimError` for unknown names, for a capacity that is not a whole number of memory words, for a geometry
-    beside what it says already, and for what is no mechanism.
+    Raises `HwsimError` for what makes no `DeviceConfig`, and for settings beside one.
     """
 
     def __init__(
         self,
-        technology: str | Path | Mapping[str, Any] | Technology | None = None,
+        technology: Source | DeviceConfig = None,
         mechanisms: Sequence[Mechanism] = (),
         *,
-        capacity: float | str | None = None,
-        word_bits: int | None = None,
-        banks: int | None = None,
-        interleave: int | None = None,
-        block_rows: int | None = None,
-        block_columns: int | None = None,
-        columns: int | None = None,
-        geometry: Geometry | None = None,
-        ecc: str = "none",
-        uncorrectable: str = "zero",
-        new: Fill = "zeros",
-        cycles: int = 0,
         seed: Seed = 0,
+        **settings: Any,
     ) -> None:
-        self.technology = _technology(technology)
-        own = mechanisms_of(self.technology) if self.technology else ()
-        for mechanism in mechanisms:
-            check_mechanism(mechanism)
-        every = [*own, *mechanisms]
-        for at, mechanism in enumerate(every):
-            if mechanism.name in (one.name for one in every[:at]):
-                raise HwsimError(f"Two mechanisms are called {mechanism.name!r}: their draws would be the same.")
-        self.mechanisms = tuple(sorted(every, key=lambda mechanism: list(STAGES).index(mechanism.stage)))
-        self.word_bits = int(self._default("word_bits", word_bits, _WORD_BITS))
-        given = dict(zip(_GEOMETRY, (banks, interleave, block_rows, block_columns), strict=True))
-        self._shape = {
-            name: int(self._default(name, value, default))
-            for (name, value), default in zip(given.items(), (1, 1, 512, 512), strict=True)
-        } | ({} if columns is None else {"columns": columns})
-        sized = {"capacity": capacity, **given, "columns": columns}
-        if geometry is not None and any(value is not None for value in sized.values()):
-            twice = next(name for name, value in sized.items() if value is not None)
-            raise HwsimError(f"A device has a geometry or {twice}, not both: the geometry says it already.")
-        self._chip = geometry
-        self._words = None if capacity is None else self._memory_words(quantity(capacity, "B", "capacity"))
-        if cycles < 0:
-            raise HwsimError(f"cycles = {cycles} is no number of writes: give at least 0.")
-        self._ecc, self._uncorrectable, self._new = ecc, uncorrectable, new
+        if not isinstance(technology, DeviceConfig):
+            self.config = DeviceConfig.of(technology, mechanisms, **settings)
+        elif mechanisms or settings:
+            beside = next(iter(settings), "mechanisms")
+            raise HwsimError(f"A device has a configuration or {beside}, not both: say it in the configuration.")
+        else:
+            self.config = technology
+        self.mechanisms = self.config.mechanisms
         self.key = Key(seed, "device")
-        self.cycles = cycles
+        self.cycles = self.config.cycles
         self.life = Exposure()
         self.now = Condition()
         self.interval = -1
@@ -152,7 +104,7 @@ class Device:
         store exactly.
         """
         placement = self._placement(memory.format, memory.words)
-        beneath = Blank(self._new, placement, self.key.child("new cells"))
+        beneath = Blank(self.config.new, placement, self.key.child("new cells"))
         old = Content(beneath, Flips.none(placement))
         if self._layout is not None:
             old = Content(self._image, self._held())
@@ -178,35 +130,9 @@ class Device:
                 )
             placement = self._image.placement
         else:
-            code = get_code(self._ecc, self.word_bits, fmt, self._uncorrectable)
-            check_bits = code.codewords * code.check_bits
-            if self._chip is not None:
-                geometry = replace(self._chip, word_cells=self.word_bits + check_bits)
-            else:
-                needed = -(-words * fmt.width // self.word_bits)
-                geometry = Geometry.for_words(
-                    max(needed if self._words is None else self._words, 1),
-                    word_bits=self.word_bits,
-                    check_bits=check_bits,
-                    **self._shape,
-                )
-            placement = Placement(geometry, code)
-        most = placement.geometry.words if self._words is None else self._words
-        if words * fmt.width > most * self.word_bits:
-            raise HwsimError(
-                f"{words:,} words of {fmt.name} need {words * fmt.width / 8:,.0f} bytes, but the device has "
-                f"{most * self.word_bits // 8:,}: give it a "
-                f"{'capacity' if self._chip is None else 'geometry'} of at least {_binary(words * fmt.width / 8)}."
-            )
+            placement = self.config.placement(fmt, words)
+        self.config.require_room(placement, fmt, words)
         return placement
-
-    def _memory_words(self, capacity: float) -> int:
-        words, rest = divmod(capacity * 8, self.word_bits)
-        if rest or words < 1:
-            raise HwsimError(
-                f"capacity = {capacity:g} bytes is not a whole number of memory words of {self.word_bits} bits."
-            )
-        return int(words)
 
     # ---- Living
 
@@ -420,17 +346,13 @@ class Device:
         if self._layout is None:
             raise HwsimError(f"Nothing was written to this device before its {what}: write a memory first.")
 
-    def _default(self, name: str, value: int | None, otherwise: int) -> float:
-        if value is None and self.technology is not None and name in self.technology.geometry:
-            return self.technology.geometry[name].to(self.technology.geometry[name].unit)
-        return otherwise if value is None else value
-
     def __repr__(self) -> str:
         held = (
             f"{self._layout.words:,} words of {self._layout.format.name} written" if self._layout else "nothing written"
         )
         names = ", ".join(mechanism.name for mechanism in self.mechanisms) or "no mechanisms"
-        return f"<Device: {self.technology.name if self.technology else 'no technology'} ({names}), {held}>"
+        technology = self.config.technology
+        return f"<Device: {technology.name if technology else 'no technology'} ({names}), {held}>"
 
 
 _Change = Callable[[Codewords, Masks, Masks], None]  # of codewords, in place, what they hold; and what they held before
@@ -446,10 +368,6 @@ class _Cells(NamedTuple):
     changed: dict[str, int]
 
 
-def _technology(source: str | Path | Mapping[str, Any] | Technology | None) -> Technology | None:
-    return source if source is None or isinstance(source, Technology) else technology(source)
-
-
 def _check_exact(image: Written) -> None:
     """Raises `HwsimError` if the code would store other words."""
     code = image.placement.code
@@ -461,11 +379,3 @@ def _check_exact(image: Written) -> None:
             f"{code.name} stores {changed:,} of these words as others: round them first, with "
             "hwsim.memory.ecc.round_words, so that the network that is run is the one that is stored."
         )
-
-
-def _binary(size: float) -> str:
-    """Bytes for a person, rounded up."""
-    for unit, scale in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if size >= scale:
-            return f"{math.ceil(size / scale * 100) / 100:g} {unit}"
-    return f"{math.ceil(size)} B"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hwsim.errors import HwsimError
 from hwsim.memory import Memory
 from hwsim.memory.device import Device
+from hwsim.memory.device_config import DeviceConfig
 from hwsim.memory.ecc import Outcome, code_names, get_code, round_words
 from hwsim.memory.geometry import Geometry
 from hwsim.memory.mechanism import FORCE_0, FORCE_1, OLD, TOGGLE, Mechanism, Rates, Situation, Stage, Traits, Upsets
@@ -388,6 +389,19 @@ def test_a_device_of_a_given_geometry_has_it_and_words_of_its_code() -> None:
     assert device.geometry == replace(wide, word_cells=72)
 
 
+def test_a_configuration_makes_the_devices_that_its_settings_make() -> None:
+    settings = {"ecc": "secded", "interleave": 4, "banks": 2, "cycles": 100, "new": "ones", "word_bits": 32}
+    config = DeviceConfig.of("sram", [StuckAt(1e-3)], **settings)
+    memory = memory_of(4000)
+    cells = []
+    for device in (Device(config, seed=3), Device("sram", [StuckAt(1e-3)], seed=3, **settings), Device(config, seed=4)):
+        device.write(memory)
+        assert device.geometry == config.placement(memory.format, memory.words).geometry
+        assert (device.cycles, device.code.word_bits) == (101, 32)
+        cells.append(device.read().cells.tolist())
+    assert cells[0] == cells[1] != cells[2]
+
+
 # What is refused
 
 CHIP = Geometry(banks=1, rows=2, columns=64, word_cells=1)
@@ -418,6 +432,9 @@ CHIP = Geometry(banks=1, rows=2, columns=64, word_cells=1)
         (lambda: Device(geometry=CHIP, banks=2), "a geometry or banks, not both"),
         (lambda: written([1] * 17, geometry=CHIP), "but the device has 16: give it a geometry of at least 17 B"),
         (lambda: written([1], geometry=CHIP, ecc="secded"), "72 cells with its check bits, which does not fit a row"),
+        (lambda: Device("sram", bank=2), "Unknown setting of a memory device 'bank': did you mean 'banks'"),
+        (lambda: Device(DeviceConfig(), ecc="secded"), "a configuration or ecc, not both"),
+        (lambda: Device(DeviceConfig(), [StuckAt()]), "a configuration or mechanisms, not both"),
         (lambda: Device(mechanisms=[3]), "is no mechanism"),  # type: ignore[list-item]
         (lambda: Device(mechanisms=[StuckAt(), StuckAt()]), "Two mechanisms are called 'stuck-at'"),
         (lambda: written([1], new="noise"), "Unknown content of a new memory 'noise'"),
