@@ -118,11 +118,22 @@ LIFETIME = (
     *_OUTCOME,
     Column("ecc", "", "code that protects the words"),
     Column("wrong_cells", "bits", "cells read wrong before decoding, check cells included, mean over devices"),
-    Column("raw_ber", "", "the same over all cells in use: the raw bit error rate"),
+    Column(
+        "raw_ber",
+        "",
+        "the same over all cells in use: the bit error rate that the decoder meets at this read; errors that scrubs "
+        "set right before are not in it, errors that they locked in are",
+    ),
     Column("corrected_words", "codewords", "corrected, and right, mean over devices"),
     Column("detected_words", "codewords", "found wrong and not correctable: read as `memory.uncorrectable` says"),
     Column("miscorrected_words", "codewords", "corrected, and wrong all the same"),
     Column("silent_words", "codewords", "wrong, and not found out; without a code a codeword is a word"),
+    Column(
+        "exponent_bits_set",
+        "bits",
+        "exponent bits that were stored as 0 and are read as 1, after decoding, mean over devices: each makes a weight "
+        "larger by a power of two; empty for a format without an exponent",
+    ),
     *_STORAGE,
     Column("check_bits", "bits", "further bits of faulty memory that the code takes"),
     Column("cells_per_bit", "", "cells for each stored bit: 1 without check bits"),

@@ -25,7 +25,7 @@ from hwsim.experiment.store import CONSTANTS, COUNTS, MECHANISMS, RESULTS, Resul
 from hwsim.experiment.summary import OUTCOMES, count_rows, mechanism_rows, point_rows
 from hwsim.experiment.trials import Bench, Prepared, Record, named, one_thread, store_weights
 from hwsim.hardening import Hardened
-from hwsim.memory import Device, DeviceConfig, Memory
+from hwsim.memory import Device, DeviceConfig, Faults, Memory
 from hwsim.memory.constants import GROUPS, Technology
 from hwsim.memory.ecc import Code, round_words
 from hwsim.memory.readout import Readout
@@ -210,6 +210,7 @@ class Ready:
         record["read"] = {
             "cells": codewords * self.code.cells,
             "wrong_cells": 0,
+            "exponent_bits_set": self._exponent_bits_set(None),
             **dict.fromkeys(OUTCOMES, 0),
         }
         return record
@@ -221,10 +222,18 @@ class Ready:
         record["read"] = {
             "cells": outcome.codewords * self.code.cells,
             "wrong_cells": readout.wrong_bits,
+            "exponent_bits_set": self._exponent_bits_set(readout.faults),
             **{name: getattr(outcome, name) for name in OUTCOMES},
             "changed": dict(readout.changed),
         }
         return record
+
+    def _exponent_bits_set(self, faults: Faults | None) -> int | None:
+        """Exponent bits stored as 0 and read as 1; None for a format without an exponent."""
+        mask = sum(field.mask for field in self.prepared.stored.format.fields if field.name == "exponent")
+        if not mask:
+            return None
+        return 0 if faults is None else faults.bits_set(mask)
 
 
 def _prepare(bench: Bench, fmt: str, variant: Variant) -> Ready:

@@ -49,7 +49,7 @@ SCENARIO, ENVIRONMENT, TRIALS, PLANS = "scenario.toml", "environment.json", "tri
 RESULTS, RESULTS_JSON, COUNTS = "results.csv", "results.json", "counts.csv"
 MECHANISMS, CONSTANTS = "mechanisms.csv", "constants.csv"
 REPORT, FIGURES = "report.html", "figures"
-DRAWN = ("accuracy", "agreement", "bit_errors")
+DRAWN = ("accuracy", "loss", "agreement", "bit_errors")
 """The figures that a report may have, by the stems of their files."""
 
 DERIVED = (

@@ -76,6 +76,8 @@ def _device_row(records: Sequence[Record], ecc: str) -> Row:
     row["raw_ber"] = row["wrong_cells"] / cells
     for name in OUTCOMES:
         row[f"{name}_words"] = fmean(read[name] for read in reads)
+    raised = [read.get("exponent_bits_set") for read in reads]  # trials of earlier versions do not say it
+    row["exponent_bits_set"] = None if None in raised else fmean(raised)
     return row
 
 

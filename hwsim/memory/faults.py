@@ -74,6 +74,11 @@ class Faults:
                 "on a memory of the words that are read."
             )
 
+    def bits_set(self, mask: int) -> int:
+        """Bits under `mask` that were stored as 0 and are 1."""
+        raised = self.after & ~self.before
+        return int(np.bitwise_count(raised & raised.dtype.type(mask)).sum(dtype=np.int64))
+
     def apply(self, memory: Memory) -> None:
         """Flips the bits in `memory`, in place. Raises `HwsimError` if its layout is another one."""
         difference = self.layout.difference(memory.layout)

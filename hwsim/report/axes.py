@@ -144,7 +144,7 @@ def rate_axis(rates: Sequence[float]) -> Axis:
         for decade in range(math.floor(lowest), math.ceil(highest) + 1)
         if 10.0**decade >= 0.999 * min(above, default=2.0) and decade <= highest + 1e-9
     ]
-    ticks = [(float(decade), f"$10^{{{decade}}}$") for decade in decades]
+    ticks = [(float(decade), power_of_ten(decade)) for decade in decades]
     if 0.0 in places:
         ticks.insert(0, (places[0.0], "0"))
     breaks = (lowest + 0.5,) if 0.0 in places and decades else ()
@@ -214,3 +214,8 @@ def rate(ber: float) -> str:
         return "0"
     significand, exponent = f"{ber:.6e}".split("e")
     return f"{float(significand):g}e{int(exponent)}"
+
+
+def power_of_ten(exponent: int) -> str:
+    """Ten to a whole power, as text that needs no markup."""
+    return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hwsim.experiment.results import Results, Row
-from hwsim.experiment.scenario import Variant
-from hwsim.report.style import BASELINE, MARKERS, PALETTE, QUIET
+from hwsim.report.looks import looks
+from hwsim.report.style import QUIET, decades
 from hwsim.words import WordFormat, get_format
 
 PANEL_HEIGHT, WIDTH = 2.6, 8.0  # inches
@@ -29,8 +29,11 @@ def bit_error_figure(results: Results) -> Figure:
     for fmt, ax in zip(formats, axes.flat, strict=True):
         _draw_panel(ax, results, get_format(fmt))
     axes.flat[-1].set_xlabel("bit position (0 is the least significant)")
-    handles, labels = axes.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=min(len(labels), 4), frameon=False)
+    named = {label: handle for ax in axes.flat for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    order = [variant.name for variant in results.scenario.variants if variant.name in named]
+    figure.legend(
+        [named[name] for name in order], order, loc="outside upper right", ncols=min(len(order), 4), frameon=False
+    )
     figure.suptitle(
         f"Error of one flip in {results.facts['network']}'s weights", x=0.01, ha="left", fontsize=9, color="#333333"
     )
@@ -44,7 +47,9 @@ def _draw_panel(ax: Axes, results: Results, fmt: WordFormat) -> None:
     beyond = off_scale(rows)
     step = 0.62 / max(len(variants), 1)
     notes: dict[int, list[tuple[str, str]]] = {}
-    for at, (variant, (colour, marker)) in enumerate(zip(variants, _looks(variants), strict=True)):
+    look = looks(results.scenario.variants)
+    for at, variant in enumerate(variants):
+        colour, marker = look[variant.name]
         shift = (at - (len(variants) - 1) / 2) * step
         for row in (row for row in rows if row["variant"] == variant.name):
             said = [f"mean {row['mean_error']:.0e}"] if row["bit"] in beyond and row["mean_error"] else []
@@ -57,6 +62,7 @@ def _draw_panel(ax: Axes, results: Results, fmt: WordFormat) -> None:
         off = [row["bit"] - shift for row in shown if row["bit"] in beyond]
         ax.plot(off, [0.97] * len(off), linestyle="none", marker="^", color=colour, transform=ax.get_xaxis_transform())
     ax.set_yscale("log")
+    decades(ax.yaxis)
     _write_notes(ax, notes)
     ax.set_xlim(fmt.width - 0.4, -0.6)
     ticks = [bit for bit in range(fmt.width) if fmt.width <= 16 or bit % 4 == 3 or bit in (0, fmt.width - 1)]
@@ -80,19 +86,6 @@ def off_scale(rows: list[Row]) -> set[int]:
             break
         beyond.add(bit)
     return beyond
-
-
-def _looks(variants: list[Variant]) -> list[tuple[str, str]]:
-    """A colour and a marker for each variant."""
-    looks: list[tuple[str, str]] = []
-    plain = 0
-    for variant in variants:
-        if variant.is_baseline:
-            looks.append((BASELINE, "o"))
-        else:
-            looks.append((PALETTE[plain % len(PALETTE)], MARKERS[(plain + 1) % len(MARKERS)]))
-            plain += 1
-    return looks
 
 
 def _draw_variant(ax: Axes, rows: list[Row], shift: float, colour: str, marker: str, name: str) -> None:

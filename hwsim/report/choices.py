@@ -32,8 +32,9 @@ CHOICES: tuple[tuple[str, str], ...] = (
     ),
     (
         "Arithmetic",
-        "Activations and accumulators are FP32, accumulated in the order that torch chooses. Only stored words have "
-        "the format of the table. `per_layer` divides the accumulated output before the bias is added.",
+        "Activations and accumulators are FP32 unless `datapath.activations` or `datapath.accumulators` say otherwise, "
+        "accumulated in the order that torch chooses. The format of the tables is that of the stored words. "
+        "`per_layer` divides the accumulated output before the bias is added.",
     ),
     (
         "Guards",

@@ -17,7 +17,7 @@ from scipy.special import gammaln
 from hwsim.errors import HwsimError
 from hwsim.memory.fault_map import FaultMap
 from hwsim.memory.fault_map_summary import FaultMapSummary, summarise
-from hwsim.report.style import BASELINE, PALETTE, ramp
+from hwsim.report.style import BASELINE, PALETTE, decades, ramp
 
 BINS_DOWN, BINS_ACROSS = 96, 64
 """Most bins of a bank's picture: a bin is then wide enough for a single fault to be seen."""
@@ -168,6 +168,7 @@ def _draw_blocks(ax: Axes, summary: FaultMapSummary, width: float) -> None:
     names = [f"{low}" if high == low + 1 else f"{low}-{high - 1}" for low, high in pairwise(edges.tolist())]
     ax.set_xticks(place, labels=names)
     ax.set_yscale("log")
+    decades(ax.yaxis)
     ax.set_ylim(0.5 / summary.blocks, 1.5)
     ax.set_xlabel(f"faults in a block of {summary.geometry.block_rows:,} x {summary.geometry.block_columns:,} cells")
     ax.set_ylabel("share of blocks")

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis as MatplotlibAxis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from hwsim.report.axes import power_of_ten
 
 BASELINE = "#3c3c3c"
 """Unprotected and unscaled: always dark grey and dashed."""
@@ -17,7 +22,7 @@ BASELINE = "#3c3c3c"
 # Okabe and Ito's palette ("Color Universal Design", 2008), its yellows darkened so that text in them can be read.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#8A6D00", "#3A9BD0", "#882255", "#6F4E37")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
-QUIET = "#8a8a8a"
+QUIET = "#757575"
 """Chance levels, reference lines and notes."""
 
 _SETTINGS = {
@@ -40,7 +45,9 @@ _SETTINGS = {
     "lines.linewidth": 1.7,
     "lines.markersize": 5.0,
     "svg.hashsalt": "hwsim",
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",  # text stays text: it can be searched, copied and edited
+    "pdf.fonttype": 42,
+    "text.parse_math": False,  # a name may hold any character
 }
 
 
@@ -59,14 +66,28 @@ def ramp(n: int) -> list[str]:
     return [to_hex(colours(0.82 * (1 - i / max(n - 1, 1)))) for i in range(n)]
 
 
-def save(figure: Figure) -> dict[str, bytes]:
-    """The figure as {"png": ..., "svg": ...}, without dates or version numbers in the files."""
+KINDS: Mapping[str, Mapping[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+"""The kinds of files that figures are saved as, and what is left out of them: dates and version numbers."""
+
+
+def save(figure: Figure, kinds: Iterable[str] = tuple(KINDS)) -> dict[str, bytes]:
+    """The figure's files by kind, equal for equal figures."""
     files = {}
-    for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
+    for kind in kinds:
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=kind, dpi=160, metadata=metadata, facecolor="white")
+        figure.savefig(buffer, format=kind, dpi=160, metadata=KINDS[kind], facecolor="white")
         files[kind] = buffer.getvalue()
     return files
+
+
+def decades(axis: MatplotlibAxis) -> None:
+    """Label the powers of ten of a logarithmic axis."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: power_of_ten(round(math.log10(value)))))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def spread(wanted: Sequence[float], sizes: Sequence[float], low: float, high: float) -> list[float]:

@@ -5,24 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hwsim.experiment.results import Results, Row
-from hwsim.memory.units import duration
-from hwsim.report.axes import NO_FAULTS, Axis, rate, set_out
+from hwsim.report.axes import Axis, set_out
+from hwsim.report.estimates import Estimate, estimate, sound_rows
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A share with the half-width of its interval over fault maps, both in percent; None for a single map."""
+    """A share with its interval over fault maps, in percent."""
 
-    value: float
-    half: float | None
+    estimate: Estimate
 
     @property
     def text(self) -> str:
-        return f"{self.value:.1f}"
+        """The mean."""
+        return f"{100 * self.estimate.value:.1f}"
 
     @property
-    def spread(self) -> str:
-        return "" if self.half is None else f"±{self.half:.1f}"
+    def interval(self) -> str:
+        """The ends as they are, as they need not be equally far from the mean; empty for a single map."""
+        _, low, high = self.estimate
+        return "" if low is None or high is None else f"[{100 * low:.1f}, {100 * high:.1f}]"
 
 
 @dataclass(frozen=True)
@@ -56,20 +58,41 @@ def shares(results: Results, measure: str = "accuracy") -> Shares:
         names = dict.fromkeys(row["variant"] for row in rows)
         lines = []
         for name in names:
-            cells = {row[out.axis.column]: _cell(row, measure) for row in rows if row["variant"] == name}
+            cells = {row[out.axis.column]: Cell(estimate(row, measure)) for row in rows if row["variant"] == name}
             lines.append((name, [cells[value] for value in out.axis.names]))
         sections.append(Lines(section.title, lines))
     return Shares(measure, out.axis, sections)
 
 
-def _cell(row: Row, measure: str) -> Cell:
-    low, high = row[f"{measure}_maps_low"], row[f"{measure}_maps_high"]
-    value = row[measure]
-    return Cell(100 * value, None if low is None else 100 * max(value - low, high - value))
+@dataclass(frozen=True)
+class Sound:
+    """One format and variant without faults.
+
+    Attributes:
+        accuracy: share of the images.
+        rounding: points of accuracy that storing alone costs, against the FP32 network; below 0 where it adds.
+        agreement: share of the images on which it says what the FP32 network says.
+    """
+
+    format: str
+    variant: str
+    accuracy: float
+    rounding: float
+    agreement: float
 
 
-def widest_over_images(results: Results, measure: str = "accuracy") -> float:
-    """The largest half-width, in percent, of any point's interval over images."""
+def without_faults(results: Results) -> list[Sound]:
+    """Every format and variant without faults: what no protection can be better than."""
+    sound, whole = sound_rows(results), results.facts["accuracy"]
+    return [
+        Sound(fmt, name, row["accuracy"], 100 * (whole - row["accuracy"]), row["agreement"])
+        for fmt, name in dict.fromkeys((row["format"], row["variant"]) for row in results.rows)
+        for row in [sound[fmt, name]]
+    ]
+
+
+def farthest_over_images(results: Results, measure: str = "accuracy") -> float:
+    """How far, in percent, an end of any point's interval over images lies from its mean, at most."""
     ends = ((row[measure], row[f"{measure}_images_low"], row[f"{measure}_images_high"]) for row in results.rows)
     return 100 * max(max(value - low, high - value) for value, low, high in ends)
 
@@ -142,34 +165,6 @@ def forced(results: Results) -> list[Forced]:
 def number(value: float) -> str:
     """A count as people read it: whole if it is, with thousands separated."""
     return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
-
-
-def notes(results: Results) -> list[str]:
-    """What a reader must know to read the tables right: images without a result, and overflows without a fault."""
-    found = []
-    worst = max(results.rows, key=lambda row: row["invalid"])
-    if worst["invalid"] > 0:
-        found.append(
-            f"Images with NaN among their logits count as wrong: up to {100 * worst['invalid']:.1f} % of them "
-            f"({worst['format']}, {worst['variant']}, {_point(worst)})."
-        )
-    for row in results.rows:
-        if _point(row) in ("BER 0", NO_FAULTS) and row["overflows"]:
-            first = row["overflow_layers"].split("+")[0]
-            found.append(
-                f"{row['variant']} in {row['format']} overflows without any fault, first in {first} "
-                f"({number(row['overflows'])} values)."
-            )
-    overridden = [row["constant"] for row in results.facts.get("constants", []) if row["default"] is not None]
-    if overridden:
-        found.append(f"Constants that the scenario sets to another value than the table's: {', '.join(overridden)}.")
-    return list(dict.fromkeys(found))
-
-
-def _point(row: Row) -> str:
-    if "ber" in row:
-        return f"BER {rate(row['ber'])}"
-    return NO_FAULTS if row["read_at_s"] is None else f"at {duration(row['read_at_s'])}"
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 
 from rich.console import Console
+from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from hwsim.experiment.results import Results, Row
 from hwsim.experiment.summary import OUTCOMES
+from hwsim.report.answer import Answer, answer
 from hwsim.report.console import new_table
-from hwsim.report.tables import Shares, code_costs, costs, notes, number, shares, widest_over_images
+from hwsim.report.notes import notes
+from hwsim.report.tables import Cell, Shares, code_costs, costs, farthest_over_images, number, shares
 from hwsim.words import get_format
 
 TITLES = {"accuracy": "Top-1 accuracy, %", "agreement": "Same top-1 as the FP32 network, %"}
@@ -25,41 +28,98 @@ def print_results(results: Results, console: Console) -> None:
         return
     facts = results.facts
     console.print(
-        f"\n[bold]{facts['network']}[/] ({facts['parameters']:,} parameters) on {facts['images']:,} images of "
-        f"{facts['data']}; FP32 with nothing stored: [bold]{100 * facts['accuracy']:.1f} %[/]",
-        highlight=False,
+        Text.assemble(
+            "\n",
+            (facts["network"], "bold"),
+            f" ({facts['parameters']:,} parameters) on {facts['images']:,} images of {facts['data']}; "
+            "FP32 with nothing stored: ",
+            (f"{100 * facts['accuracy']:.1f} %", "bold"),
+        )
     )
+    found = answer(results)
+    if found is not None:
+        console.print(Text(f"{found.question}:", style="bold"))
+        console.print(answer_table(found))
+        console.print(Text(found.basis, style="dim"))
+        console.print()
     for measure in TITLES:
-        console.print(share_table(shares(results, measure)))
+        for table in share_tables(shares(results, measure), console.width):
+            console.print(table)
     maps = results.scenario.trials.fault_maps
     draw = "device" if results.scenario.mission else "fault map"
-    spread = f"± is the 95 % interval over {maps} {draw}s; " if maps > 1 else f"one {draw} a point; "
-    console.print(
-        f"[dim]{spread}over images it is ±{widest_over_images(results):.1f} points at most.[/]", highlight=False
-    )
+    spread = f"[low, high] is the 95 % interval over {maps} {draw}s" if maps > 1 else f"One {draw} a point"
+    farthest = f"the ends of that over images lie at most {farthest_over_images(results):.1f} points from the mean."
+    console.print(Text(f"{spread}; {farthest}", style="dim"))
     if results.scenario.mission:
         console.print(code_table(results))
     console.print(cost_table(results))
     for note in notes(results):
-        console.print(f"[yellow]{note}[/]", highlight=False)
+        console.print(Text(note, style="yellow"))
     if results.scenario.assumptions:
         console.print(Text("Assumptions:"))
         for assumption in results.scenario.assumptions:
             console.print(Padding(Text(f"- {assumption}"), (0, 0, 0, 2)))
 
 
-def share_table(data: Shares) -> Table:
-    """One line a variant, one column a value along the axis, and a section for each panel of the figures."""
-    headings = [name.replace(" ", "\n") for name in data.headings]
-    table = new_table(data.axis.heading, *(">" + name for name in headings), title=TITLES[data.measure])
-    gap = " " if len(headings) <= 4 else "\n"  # all on one line where 80 columns are enough
+def answer_table(found: Answer) -> Table:
+    """How far each variant goes, before all numbers."""
+    table = new_table("", "", "")
+    table.show_header = False
+    section = None
+    for line in found.lines:
+        table.add_row(Text("" if line.section == section else line.section), Text(line.reach), Text(line.variants))
+        section = line.section
+    return table
+
+
+def share_tables(data: Shares, width: int) -> list[Table]:
+    """One line a variant, one column a value along the axis, and a section for each panel of the figures.
+
+    An interval stands beside its mean where `width` letters are enough, else below it; where even that leaves no room,
+    columns go on in further tables.
+    """
+    names = [name for section in data.sections for name, _ in section.lines]
+    first = max(len(data.axis.heading), *(len(name) + 2 for name in names), *(len(one.title) for one in data.sections))
+    columns = list(zip(*(cells for section in data.sections for _, cells in section.lines), strict=True))
+
+    def cells(gap: str) -> list[int]:
+        return [max(_width(_cell(cell, gap).plain) for cell in column) for column in columns]
+
+    headings = [
+        name if len(name) <= width else name.replace(" ", "\n")
+        for name, width in zip(data.headings, cells("\n"), strict=True)
+    ]
+
+    def widths(gap: str) -> list[int]:
+        return [max(_width(heading), cell) + 2 for heading, cell in zip(headings, cells(gap), strict=True)]
+
+    room = width - 2 - first
+    gap = " " if sum(widths(" ")) <= room else "\n"
+    per_table = max(1, room // max(widths(gap))) if sum(widths(gap)) > room else len(headings)
+    per_table = -(-len(headings) // -(-len(headings) // per_table))  # tables of about equal size
+    return [
+        _share_table(data, headings, slice(start, start + per_table), gap)
+        for start in range(0, len(headings), per_table)
+    ]
+
+
+def _share_table(data: Shares, headings: list[str], which: slice, gap: str) -> Table:
+    title = TITLES[data.measure] + (" (continued)" if which.start else "")
+    table = new_table(data.axis.heading, *(">" + heading for heading in headings[which]), title=title)
     for section in data.sections:
         table.add_row(Text(section.title, style="bold cyan"))
         for name, cells in section.lines:
-            texts = [Text.assemble(cell.text, (f"{gap}{cell.spread}", "dim") if cell.spread else "") for cell in cells]
-            table.add_row(Text(f"  {name}"), *texts)
+            table.add_row(Text(f"  {name}"), *(_cell(cell, gap) for cell in cells[which]))
         table.add_section()
     return table
+
+
+def _cell(cell: Cell, gap: str) -> Text:
+    return Text.assemble(cell.text, (f"{gap}{cell.interval}", "dim") if cell.interval else "")
+
+
+def _width(text: str) -> int:
+    return max(len(line) for line in text.split("\n"))
 
 
 COUNTERS = {
@@ -85,7 +145,7 @@ def cost_table(results: Results) -> Table:
     )
     for line in lines:
         formats = [line.formats] if several else []
-        table.add_row(line.variant, *formats, *(number(line.counts[name]) for name in COUNTERS))
+        table.add_row(Text(line.variant), *formats, *(number(line.counts[name]) for name in COUNTERS))
     return table
 
 
@@ -95,7 +155,7 @@ def code_table(results: Results) -> Table:
         "variant",
         "code",
         ">cells\na bit",
-        ">raw bit\nerror rate",
+        ">share of\ncells wrong",
         ">corrected",
         ">detected",
         ">mis-\ncorrected",
@@ -111,7 +171,7 @@ def code_table(results: Results) -> Table:
             table.add_section()
             table.add_row(Text(line.format, style="bold cyan"))
             section = line.format
-        table.add_row(f"  {line.variant}", row["ecc"], cells, f"{row['raw_ber']:.2e}", *outcomes)
+        table.add_row(Text(f"  {line.variant}"), row["ecc"], cells, f"{row['raw_ber']:.2e}", *outcomes)
     return table
 
 
@@ -120,7 +180,7 @@ def bit_error_table(results: Results) -> Table:
     variants = [variant.name for variant in results.scenario.variants]
     table = new_table(
         "flipped bit",
-        *(">" + name for name in variants),
+        *(">" + escape(name) for name in variants),
         title="Root-mean-square error of one flip, over all stored weights",
     )
     for fmt in results.scenario.memory.formats:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 from hwsim.experiment import columns
@@ -16,33 +15,43 @@ from hwsim.experiment.loading import to_toml
 from hwsim.experiment.progress import Progress, silent
 from hwsim.experiment.results import COLUMNS, Results
 from hwsim.experiment.store import FIGURES, REPORT, ResultsFolder
+from hwsim.report.answer import answer
 from hwsim.report.axes import set_out
 from hwsim.report.bit_figure import bit_error_figure
 from hwsim.report.choices import CHOICES
+from hwsim.report.dark import PAPER, palette, themed
 from hwsim.report.divisions import DONE
-from hwsim.report.figures import accuracy_figure
+from hwsim.report.figures import MEASURES, accuracy_figure, describe, panel_figures
+from hwsim.report.notes import notes
 from hwsim.report.style import save, styled
-from hwsim.report.tables import code_costs, costs, forced, notes, number, shares, widest_over_images
+from hwsim.report.tables import code_costs, costs, farthest_over_images, forced, number, shares, without_faults
 from hwsim.report.terminal import TITLES
 
 
+class Panel(NamedTuple):
+    """A drawing as part of a page: its own colours, and its natural width in pixels."""
+
+    svg: str
+    width: int
+
+    @property
+    def markup(self) -> Markup:
+        """Without the XML prologue, in the colours of the page."""
+        return Markup(themed(self.svg[self.svg.index("<svg") :]))
+
+
 class Drawn(NamedTuple):
-    """One figure: the stem of its files, what it shows, and the files' contents by kind ("png", "svg")."""
+    """One figure: the stem of its files, what it shows, the files' contents by kind, and its panels for the page."""
 
     name: str
     title: str
     caption: str
     files: dict[str, bytes]
-
-    @property
-    def svg(self) -> Markup:
-        """The drawing as part of a page, without the XML prologue."""
-        text = self.files["svg"].decode("utf-8")
-        return Markup(text[text.index("<svg") :])
+    panels: list[Panel]
 
 
 def write_report(results: Results, progress: Progress = silent) -> Path:
-    """Draw the figures (PNG and SVG) and write `report.html`, which needs no other file; returns its path.
+    """Draw the figures (PNG, SVG and PDF) and write `report.html`, which needs no other file; returns its path.
 
     Raises:
         HwsimError: if the folder cannot be written.
@@ -51,7 +60,7 @@ def write_report(results: Results, progress: Progress = silent) -> Path:
         folder.claim()
         figures: list[Drawn] = []
         for drawn in draw(results):
-            progress(f"drawing {drawn.name}", len(figures), len(TITLES))
+            progress(f"drawing {drawn.name}", len(figures), len(MEASURES))
             for kind, data in drawn.files.items():
                 folder.write_bytes(f"{FIGURES}/{drawn.name}.{kind}", data)
             figures.append(drawn)
@@ -62,31 +71,60 @@ def write_report(results: Results, progress: Progress = silent) -> Path:
 def draw(results: Results) -> Iterator[Drawn]:
     """The figures of a study."""
     if results.scenario.study == "bit_errors":
-        yield _drawn(
-            "bit_errors",
-            "Absolute error of one flip by bit position",
-            bit_error_figure,
-            results,
-            "Dots are means over all stored weights, thin lines reach up to the largest error. A triangle stands for "
-            "an error off the scale. Bit 0 is the least significant (the paper counts from the sign).",
-        )
+        with styled():
+            figure = bit_error_figure(results)
+            yield Drawn(
+                "bit_errors",
+                "Absolute error of one flip by bit position",
+                "Dots are means over all stored weights, thin lines reach up to the largest error. A triangle stands "
+                "for an error off the scale. Bit 0 is the least significant (the paper counts from the sign).",
+                save(figure),
+                [_panel(figure)],
+            )
         return
     axis = set_out(results).axis
-    for measure in TITLES:
-        yield _drawn(
-            measure,
-            f"{TITLES[measure].removesuffix(', %')} over {axis.heading}",
-            partial(accuracy_figure, measure=measure),
-            results,
-            f"The point {axis.left!r}, at the left, is the stored format without faults. Points are moved sideways a "
-            "little so that their bars can be told apart; variants that differ by less than a line's width are drawn "
-            "as one.",
-        )
+    for measure, shown in MEASURES.items():
+        with styled():
+            yield Drawn(
+                measure,
+                f"{shown[0].upper()}{shown[1:]} over {axis.heading}",
+                _CAPTIONS[measure],
+                save(accuracy_figure(results, measure)),
+                [_panel(figure) for _, figure in panel_figures(results, measure)],
+            )
 
 
-def _drawn(name: str, title: str, figure_of: Callable[[Results], Figure], results: Results, caption: str) -> Drawn:
-    with styled():
-        return Drawn(name, title, caption, save(figure_of(results)))
+_CAPTIONS = {
+    "accuracy": "The dotted lines are the FP32 network with nothing stored, and guessing.",
+    "loss": (
+        "Each variant against its own stored words without faults; losses grow downwards, evenly up to one point and "
+        "logarithmically beyond."
+    ),
+    "agreement": "Images whose largest logit is that of the FP32 network with nothing stored.",
+}
+
+
+def _what_figures_show(results: Results) -> str:
+    shown, drawn = describe(results)
+    return (
+        f"{shown}; {drawn}. The point {set_out(results).axis.left!r}, at the left edge, is the stored format without "
+        "faults. A variant has one colour and one marker throughout; curves that coincide share a line, in stripes of "
+        "their colours."
+    )
+
+
+def _panel(figure: Figure) -> Panel:
+    svg = save(figure, ["svg"])["svg"].decode("utf-8")
+    return Panel(svg, round(96 * float(figure.get_figwidth())))
+
+
+def prose(text: str) -> Markup:
+    """Text for a page, with what stands in backticks as code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one backtick has no partner: it is a backtick
+        return escape(text)
+    pieces = [Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts)]
+    return Markup("").join(pieces)
 
 
 def render(results: Results, figures: list[Drawn]) -> str:
@@ -98,6 +136,7 @@ def render(results: Results, figures: list[Drawn]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["prose"] = prose
     study = results.scenario.study
     accuracy = study != "bit_errors"
     tables = [("results.csv", COLUMNS[study])]
@@ -114,10 +153,16 @@ def render(results: Results, figures: list[Drawn]) -> str:
         rows=results.rows,
         environment=found,
         figures=figures,
+        figures_show=_what_figures_show(results) if accuracy else "",
+        palette=palette(panel.svg for figure in figures for panel in figure.panels),
+        paper=PAPER,
+        answer=answer(results) if accuracy else None,
+        axis=set_out(results).axis if accuracy else None,
         notes=notes(results) if accuracy else [],
+        sound=without_faults(results) if accuracy else [],
         tables=[{"title": TITLES[m], "data": shares(results, m)} for m in TITLES] if accuracy else [],
         maps=results.scenario.trials.fault_maps,
-        over_images=widest_over_images(results) if accuracy else 0.0,
+        over_images=farthest_over_images(results) if accuracy else 0.0,
         costs=costs(results) if accuracy else [],
         forced=forced(results),
         done=DONE,

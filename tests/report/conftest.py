@@ -70,6 +70,23 @@ def lifetime(tmp_path_factory: pytest.TempPathFactory) -> Results:
     )
 
 
+@pytest.fixture(scope="session")
+def voltages(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """Devices of a technology whose voltage is swept: neither rates nor ages run along the axis."""
+    return run_scenario(
+        {
+            "name": "voltages",
+            "network": {"name": "lenet5"},
+            "data": {"name": "fashion_mnist", "images": 20},
+            "memory": {"formats": ["fp16"], "technology": "sram"},
+            "mission": {"profile": {"for": "1 day"}, "voltage": ["0.58 V", "0.5 V", "0.46 V"]},
+            "trials": {"fault_maps": 2},
+            "variants": [{"name": "coded", "ecc": "secded"}],
+        },
+        out=tmp_path_factory.mktemp("report") / "voltages",
+    )
+
+
 @pytest.fixture(params=["accuracy", "bits", "lifetime"])
 def results(request: pytest.FixtureRequest) -> Results:
     found = request.getfixturevalue(request.param)

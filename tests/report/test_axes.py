@@ -83,5 +83,5 @@ def test_the_table_of_a_lifetime_has_the_values_of_the_rows(lifetime: Results) -
         for name, cells in section.lines:
             for read_at_s, cell in zip(data.axis.names, cells, strict=True):
                 where = {"temperature_c": temperature_c if read_at_s is not None else None, "read_at_s": read_at_s}
-                assert cell.value == 100 * lifetime.row(variant=name, **where)["accuracy"]
-                assert (cell.half is None) == (read_at_s is None)
+                assert cell.estimate.value == lifetime.row(variant=name, **where)["accuracy"]
+                assert cell.estimate.known == (read_at_s is not None)

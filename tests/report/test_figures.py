@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import struct
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -12,8 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_rgb, to_rgba
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from hwsim.experiment.loading import load_scenario
@@ -21,8 +24,9 @@ from hwsim.experiment.points import immune_label, prepared
 from hwsim.experiment.results import Results
 from hwsim.report.axes import rate_axis
 from hwsim.report.bit_figure import bit_error_figure, off_scale
-from hwsim.report.figures import accuracy_figure
-from hwsim.report.style import PALETTE, ramp, spread, styled
+from hwsim.report.figures import MEASURES, accuracy_figure, panel_figures
+from hwsim.report.looks import looks
+from hwsim.report.style import PALETTE, QUIET, ramp, save, spread, styled
 from hwsim.report.write import draw
 
 RATES = [1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2]
@@ -78,7 +82,7 @@ def test_no_two_labels_overlap_and_none_leaves_the_figure(
 
 
 def is_label(text: Text) -> bool:
-    return text.get_color() not in ("#8a8a8a",)
+    return text.get_color() != QUIET
 
 
 def overlap(one: Any, other: Any) -> float:
@@ -109,28 +113,154 @@ def test_every_point_is_drawn_at_its_height(accuracy: Results, measure: str) -> 
         assert heights in drawn
 
 
-def test_variants_that_coincide_are_drawn_as_one_and_named_together(accuracy: Results) -> None:
+def lines_of(ax: Axes) -> dict[str, Line2D]:
+    """The curves of a panel by variant."""
+    return {str(line.get_label()): line for line in ax.lines if not str(line.get_label()).startswith("_")}
+
+
+def test_variants_that_coincide_share_a_line_in_stripes_and_keep_their_names_colours_and_markers(
+    accuracy: Results,
+) -> None:
     ax = panels(accuracy_figure_of(accuracy))[-1]
-    assert "per layer\n= per weight" in [text.get_text() for text in ax.texts]
+    lines = lines_of(ax)
+    one, other = lines["per layer"], lines["per weight"]
+    assert list(one.get_ydata()) == list(other.get_ydata())
+    assert one.get_color() != other.get_color()
+    assert one.get_marker() != other.get_marker()
+    assert one.get_markersize() > other.get_markersize()  # the first is seen around the second
+    stripes = [line._unscaled_dash_pattern for line in (one, other)]  # type: ignore[attr-defined]
+    (start, (length, gap)), (next_start, (next_length, next_gap)) = stripes
+    assert (length, gap) == (next_length, next_gap)
+    assert length == gap == (next_start - start) % (length + gap)  # each fills the other's gaps
+    texts = {text.get_text(): text.get_color() for text in ax.texts}
+    assert texts["per layer"] == one.get_color()
+    assert texts["per weight"] == other.get_color()
 
 
 def test_a_protection_that_coincides_with_the_baseline_stays_in_sight() -> None:
     results = made_up([{"name": "clamp", "guards": ["clamp"]}], ["fp32"])
     for row in results.rows:
         row["accuracy"] = 0.5
-    texts = [text.get_text() for text in panels(accuracy_figure_of(results))[0].texts]
-    assert {"unscaled", "clamp"} <= set(texts)
+    ax = panels(accuracy_figure_of(results))[0]
+    lines = lines_of(ax)
+    assert set(lines) == {"unscaled", "clamp"}
+    assert lines["unscaled"].get_markersize() > lines["clamp"].get_markersize()
+    assert {"unscaled", "clamp"} <= {text.get_text() for text in ax.texts}
 
 
-def test_a_variant_has_one_colour_in_all_panels() -> None:
-    results = made_up(
-        [{"name": "a", "scaling": {}, "formats": ["fp32"]}, {"name": "b", "scaling": {}}], ["fp32", "fp16"]
-    )
-    found = {}
-    for ax in panels(accuracy_figure_of(results)):
-        for text in ax.texts:
-            found.setdefault(text.get_text(), set()).add(text.get_color())
-    assert len(found["b"]) == 1
+SOME_FORMATS = [{"name": "a", "scaling": {}, "formats": ["fp32"]}, {"name": "b", "scaling": {}}]
+
+
+@pytest.mark.parametrize("variants", [SOME_FORMATS, MANY, SWEEP], ids=["some formats", "many", "sweep"])
+def test_a_variant_has_one_colour_and_one_marker_in_all_panels_and_figures_and_no_other_has_both(
+    variants: list[dict[str, Any]],
+) -> None:
+    results = made_up(variants, ["fp32", "fp16"])
+    found: dict[str, set[tuple[Any, Any]]] = {}
+    for measure in MEASURES:
+        for figure in (accuracy_figure_of(results, measure), *(one for _, one in panel_figures(results, measure))):
+            for ax in panels(figure):
+                for name, line in lines_of(ax).items():
+                    found.setdefault(name, set()).add((line.get_color(), line.get_marker()))
+    assert len(found) > 2
+    assert {len(drawn) for drawn in found.values()} == {1}
+    assert len(set.union(*found.values())) == len(found)
+
+
+def test_more_variants_than_colours_still_look_different() -> None:
+    variants = [{"name": f"protection {n}", "scaling": {}, "divide": "per_layer"} for n in range(20)]
+    scenario = made_up(variants, ["fp32"]).scenario
+    found = looks(scenario.variants)
+    assert len(set(found.values())) == len(found) == 21
+
+
+def test_variants_of_one_target_differ_by_their_markers() -> None:
+    sweep = [{"name": name, "scaling": {"target": [0.5, 1, 2], "granularity": name}} for name in ("layer", "channel")]
+    found = looks(made_up(sweep, ["fp32"]).scenario.variants)
+    assert len(set(found.values())) == 7
+    by_target = {name.split("=")[-1]: set() for name in found if "=" in name}
+    for name, look in found.items():
+        if "=" in name:
+            by_target[name.split("=")[-1]].add(look.colour)
+    assert {len(colours) for colours in by_target.values()} == {1}
+
+
+def test_the_figure_of_bits_uses_the_same_looks(bits: Results) -> None:
+    with styled():
+        figure = bit_error_figure(bits)
+    found = looks(bits.scenario.variants)
+    for ax in panels(figure):
+        for name, line in lines_of(ax).items():
+            assert (line.get_color(), line.get_marker()) == found[name]
+
+
+@pytest.mark.parametrize("measure", ["accuracy", "loss", "agreement"])
+def test_all_variants_stand_at_the_same_x_with_bars_as_long_as_their_intervals(measure: str) -> None:
+    results = unequal(made_up(MANY[:3], ["fp32", "q2.5"]))
+    sound = {(row["format"], row["variant"]): row["accuracy"] for row in results.rows if row["ber"] == 0}
+    for ax, fmt in zip(panels(accuracy_figure_of(results, measure)), ("fp32", "q2.5"), strict=True):
+        assert {tuple(line.get_xdata()) for line in lines_of(ax).values()} == {(-8, -7, -6, -5, -4, -3, -2)}
+        drawn = {}
+        for container in ax.containers:
+            assert isinstance(container, ErrorbarContainer)
+            (bars,) = container[2]
+            drawn[tuple(map(tuple, bars.get_color()))] = [segment.tolist() for segment in bars.get_segments()]
+        assert len(drawn) == 4
+        for name, line in lines_of(ax).items():
+            rows = [row for row in results.rows if (row["format"], row["variant"]) == (fmt, name)]
+            segments = drawn[(to_rgba(line.get_color()),)]
+            heights = list(line.get_ydata())
+            for row, segment, height in zip(rows, segments, heights, strict=True):
+                key = "accuracy" if measure == "loss" else measure
+                ends = [row[key], row[f"{key}_maps_low"], row[f"{key}_maps_high"]]
+                if measure == "loss":
+                    whole = sound[fmt, name]
+                    ends = [100 * (whole - ends[0]), 100 * (whole - ends[2]), 100 * (whole - ends[1])]
+                place = -8 if row["ber"] == 0 else round(math.log10(row["ber"]))
+                assert height == pytest.approx(ends[0])
+                (x_low, low), (x_high, high) = sorted(segment, key=lambda end: end[1])
+                assert (x_low, x_high) == (place, place)
+                assert (low, high) == pytest.approx((ends[1], ends[2]))
+
+
+def unequal(results: Results) -> Results:
+    """The same results with intervals that reach further down than up, and further for each row."""
+    for at, row in enumerate(results.rows):
+        for measure, size in (("accuracy", 1e-3), ("agreement", 2e-3)):
+            row[measure] -= 0.01 * at / len(results.rows) if measure == "agreement" else 0.0
+            row[f"{measure}_maps_low"] = row[measure] - size * (5 + at)
+            row[f"{measure}_maps_high"] = row[measure] + size * (1 + at / 7)
+    return results
+
+
+AXES = {
+    "accuracy": "top-1 accuracy",
+    "loss": "points of accuracy lost to faults",
+    "agreement": "same top-1 as the FP32 network",
+}
+
+
+@pytest.mark.parametrize("measure", AXES)
+def test_axes_are_named_after_what_they_show(
+    measure: str, accuracy: Results, lifetime: Results, voltages: Results
+) -> None:
+    for results, x in ((accuracy, "bit error rate"), (lifetime, "age"), (voltages, "supply voltage, V")):
+        whole = panels(accuracy_figure_of(results, measure))
+        assert {ax.get_xlabel() for ax in whole} == {x}
+        assert whole[0].get_ylabel() == AXES[measure]
+        for _, figure in panel_figures(results, measure):
+            (ax,) = panels(figure)
+            assert (ax.get_xlabel(), ax.get_ylabel()) == (x, AXES[measure])
+
+
+def test_a_loss_of_one_point_is_as_far_from_none_as_it_takes_to_see_it() -> None:
+    """An eighth of the panel's height; on an axis of shares it is a hundredth."""
+    (ax,) = panels(accuracy_figure_of(made_up([], ["q2.5"]), "loss"))
+    to_panel = ax.transData + ax.transAxes.inverted()
+    none, one, all_lost = (float(to_panel.transform((0, loss))[1]) for loss in (0, 1, 100))
+    assert none - one > 1 / 8
+    assert 0 <= all_lost < one < none <= 1
+    assert [label.get_text() for label in ax.get_yticklabels()][-8:] == ["0", "1", "2", "5", "10", "20", "50", "100"]
 
 
 def test_the_fault_free_rate_stands_a_decade_to_the_left() -> None:
@@ -138,25 +268,42 @@ def test_the_fault_free_rate_stands_a_decade_to_the_left() -> None:
     assert rate_axis([0.0]).places == {0.0: -1.0}
 
 
-def test_a_run_without_faults_can_be_drawn() -> None:
-    results = made_up([], ["q2.5"])
+def test_a_run_without_faults_is_drawn_as_one_point_a_variant() -> None:
+    results = made_up(MANY[:1], ["q2.5"])
     rows = [row for row in results.rows if row["ber"] == 0]
-    figure = accuracy_figure_of(Results(results.scenario, results.folder, results.facts, rows, [], {}))
-    assert panels(figure)
+    (ax,) = panels(accuracy_figure_of(Results(results.scenario, results.folder, results.facts, rows, [], {})))
+    assert {name: list(line.get_ydata()) for name, line in lines_of(ax).items()} == {
+        row["variant"]: [row["accuracy"]] for row in rows
+    }
 
 
-def test_figures_are_files_of_their_kind_and_equal_for_equal_results(results: Results) -> None:
+def test_equal_results_give_equal_files_that_show_every_variant_by_name(results: Results) -> None:
     for one, other in zip(draw(results), draw(results), strict=True):
-        assert one.files == other.files
-        png = one.files["png"]
-        assert png[:8] == b"\x89PNG\r\n\x1a\n"
-        width, height = struct.unpack(">II", png[16:24])
-        assert width > 700
-        assert height > 300
-        assert len(png) > 20_000
+        assert one == other
+        assert one.files["png"][:8] == b"\x89PNG\r\n\x1a\n"
+        assert one.files["pdf"][:5] == b"%PDF-"
         root = ET.fromstring(one.files["svg"])
         assert root.tag.endswith("svg")
-        assert len(list(root.iter())) > 100
+        texts = [text.text for text in root.iter() if text.tag.endswith("}text")]
+        for variant in results.scenario.variants:
+            assert variant.name in texts
+        if one.name != "bit_errors":
+            assert texts.count(MEASURES[one.name]) >= 1
+
+
+def test_a_picture_has_as_many_dots_as_its_inches_ask_for(accuracy: Results) -> None:
+    figure = accuracy_figure_of(accuracy)
+    with styled():
+        png = save(figure, ["png"])["png"]
+    assert struct.unpack(">II", png[16:24]) == tuple(round(160 * inches) for inches in figure.get_size_inches())
+
+
+def test_names_are_drawn_as_they_are_whatever_they_hold() -> None:
+    name = r"$\frac$ <b> & _{1}"
+    results = made_up([{"name": name, "scaling": {}}], ["fp32"])
+    with styled():
+        svg = save(accuracy_figure(results), ["svg"])["svg"]
+    assert name in [text.text for text in ET.fromstring(svg).iter()]
 
 
 def test_the_callers_own_style_is_left_alone() -> None:
@@ -212,7 +359,8 @@ def test_a_bit_that_would_flatten_the_rest_is_off_the_scale() -> None:
 
     assert off_scale([row(0, 1e-3), row(1, 1.0), row(2, 1e36)]) == {2}
     assert off_scale([row(0, 1e-3), row(1, 1.0), row(2, 100.0)]) == set()
-    assert off_scale([row(0, 1.0), row(0, None or 0.0)]) == set()
+    assert off_scale([row(0, 1.0), {"bit": 0, "mean_error": None, "max_error": None}]) == set()
+    assert off_scale([row(0, 1.0), {"bit": 1, "mean_error": None, "max_error": None}, row(2, 1e36), row(3, 2.0)]) == {2}
 
 
 def test_the_bit_figure_has_a_panel_for_every_format_with_the_most_significant_bit_at_the_left(bits: Results) -> None:
