@@ -230,6 +230,50 @@ def test_cells_that_alternate_while_what_they_are_meant_to_hold_is_quiet(scrubs:
     check_equal(device, dense)
 
 
+class KeptInHeat(Mechanism):
+    """Some cells that a write reaches in the cold only."""
+
+    name = "kept in heat"
+    traits = Traits("keeps the old value", "while the condition lasts", "cell", "none", "write")
+    stage = "write"
+
+    def __init__(self, cells: list[int]) -> None:
+        self.cells = cells
+
+    def upsets(self, situation: Situation) -> Upsets:
+        return Upsets.of(self.cells, OLD) if situation.now.temperature_c > 50 else Upsets.none()
+
+
+class Once(Mechanism):
+    """Some cells turn over in one interval."""
+
+    name = "once"
+    traits = Traits("both", "until rewritten", "cell", "since write", "write or scrub")
+    afresh = True
+
+    def __init__(self, cells: list[int], interval: int) -> None:
+        self.cells, self.interval = cells, interval
+
+    def upsets(self, situation: Situation) -> Upsets:
+        return Upsets.of(self.cells, TOGGLE) if situation.interval == self.interval else Upsets.none()
+
+
+@pytest.mark.parametrize("struck", range(5, 10))
+@pytest.mark.parametrize("scrubs", range(11, 16))
+def test_what_strikes_once_in_a_quiet_time_is_gone_when_the_conditions_come_again(scrubs: int, struck: int) -> None:
+    # Cold and hot by turns, quiet for long, then cells turn over. A hot interval right behind keeps them so; one that
+    # comes later, after others that wrote them afresh, does not.
+    cells = [3, 80, 200, 301]
+    device, dense, _ = both([KeptInHeat(cells), Once(cells, struck)], "secded", seed=2, words=32)
+    day = (Phase(HOUR, Condition(25)), Phase(HOUR, Condition(85)))
+    device.advance(Mission(day, (scrubs + 0.5) * HOUR, scrub_every_s=HOUR))
+    for index in range(scrubs + 1):
+        dense.advance(HOUR if index < scrubs else HOUR / 2, day[index % 2].condition)
+        if index < scrubs:
+            dense.scrub()
+    check_equal(device, dense)
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
