@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -149,39 +149,30 @@ def _no_image(cell: Cells) -> Bits:
 
 
 @dataclass(frozen=True)
-class Situation:
-    """All that a mechanism may know. Between two writes it changes only so that more cells fail.
+class Holding:
+    """What is known of cells that hold data: the same in two intervals of a life under the same conditions.
 
-    Attributes:
-        geometry: where the cells lie.
-        cells: number of cells in use: addresses 0 to cells - 1.
-        key: what random draws of this mechanism are keyed by; it is the same over the device's life.
-        interval: number of the write or scrub since which the cells hold what they hold, from 0; key draws that
-            a write renews by it.
-        since_write: conditions since that write or scrub.
-        life: conditions since the device was new.
-        at_write: the condition at that write or scrub.
-        now: the condition now.
-        reads: how often each word was read since that write or scrub.
-        cycles: how often each word was written, this write included.
-        access: number of the read since that write or scrub, from 1, for noise that is new at each; 0 for the read
-            of the scrub that comes next.
-        stored: from addresses of cells to the bits that were written to them last, 0 for a spare cell. A scrub that
-            writes back wrong bits does not change that.
+    Attributes: see `Situation`.
     """
 
     geometry: Geometry
     cells: int
     key: Key
-    interval: int = 0
     since_write: Exposure = field(default_factory=Exposure)
-    life: Exposure = field(default_factory=Exposure)
     at_write: Condition = field(default_factory=Condition)
     now: Condition = field(default_factory=Condition)
     reads: float = 0.0
-    cycles: int = 1
     access: int = 0
     stored: Callable[[Cells], Bits] = _no_image
+
+    def __getattr__(self, name: str) -> Any:
+        """Only asked for what is not there."""
+        wanted = {"interval": "afresh", "life": "ages", "cycles": "ages"}.get(name)
+        if wanted is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise HwsimError(
+            f"A mechanism looks at Situation.{name}, but does not say so: set {wanted} = True in its class."
+        )
 
     def weak(self, rate: float, *purpose: int | str, becomes: int = TOGGLE) -> Upsets:
         """Each cell with the probability `rate`, the same ones always, and more of them at a higher rate.
@@ -203,6 +194,46 @@ class Situation:
     def uniform(self, index: npt.ArrayLike, *purpose: int | str) -> Numbers:
         """A number, uniform in (0, 1), for each index (of a cell, a column, ...): always the same for the same one."""
         return uniform(self.key.child(*purpose), index)
+
+
+@dataclass(frozen=True)
+class Aged(Holding):
+    """The same, and the life before. Attributes: see `Situation`."""
+
+    life: Exposure = field(default_factory=Exposure)
+    cycles: int = 1
+
+
+@dataclass(frozen=True)
+class Numbered(Holding):
+    """The same, and which interval of the life it is. Attributes: see `Situation`."""
+
+    interval: int = 0
+
+
+@dataclass(frozen=True)
+class Situation(Numbered, Aged):
+    """All that a mechanism may know. Between two writes it changes only so that more cells fail.
+
+    A mechanism that does not say that it looks at `life` and `cycles`, or at `interval`, is given a situation without.
+
+    Attributes:
+        geometry: where the cells lie.
+        cells: number of cells in use: addresses 0 to cells - 1.
+        key: what random draws of this mechanism are keyed by; it is the same over the device's life.
+        since_write: conditions since the last write or scrub.
+        at_write: the condition at that write or scrub.
+        now: the condition now.
+        reads: how often each word was read since that write or scrub.
+        access: number of the read since that write or scrub, from 1, for noise that is new at each; 0 for the read
+            of the scrub that comes next.
+        stored: from addresses of cells to the bits that were written to them last, 0 for a spare cell. A scrub that
+            writes back wrong bits does not change that.
+        life: conditions since the device was new.
+        cycles: how often each word was written, this write included.
+        interval: number of the write or scrub since which the cells hold what they hold, from 0; key draws that
+            a write renews by it.
+    """
 
 
 class Mechanism(ABC):
@@ -349,37 +380,13 @@ def flips(up: NDArray[np.bool_], down: NDArray[np.bool_]) -> Bits:
     return np.where(up, 1, 0).astype(np.uint8) | np.where(down, 0, 2).astype(np.uint8)
 
 
-class _Guarded(Situation):
-    """A situation that does not show what the mechanism says it does not depend on."""
-
-    _hidden: frozenset[str] = frozenset()
-
-    def __getattribute__(self, name: str) -> Any:
-        if name in object.__getattribute__(self, "_hidden"):
-            wanted = "afresh = True" if name == "interval" else "ages = True"
-            raise HwsimError(f"A mechanism looks at Situation.{name}, but does not say so: set {wanted} in its class.")
-        return object.__getattribute__(self, name)
-
-
-class _NoLife(_Guarded):
-    _hidden = frozenset({"life", "cycles"})
-
-
-class _NoInterval(_Guarded):
-    _hidden = frozenset({"interval"})
-
-
-class _Neither(_Guarded):
-    _hidden = frozenset({"life", "cycles", "interval"})
-
-
 def situation_for(mechanism: Mechanism, **attributes: Any) -> Situation:
-    """The situation with these attributes, without those that `mechanism` says it does not depend on."""
-    if mechanism.ages:
-        kind: type[Situation] = Situation if mechanism.afresh else _NoInterval
-    else:
-        kind = _NoLife if mechanism.afresh else _Neither
-    return kind(**attributes)
+    """The situation with these attributes, less those that `mechanism` does not say that it looks at."""
+    kind = {(True, True): Situation, (True, False): Aged, (False, True): Numbered, (False, False): Holding}[
+        mechanism.ages, mechanism.afresh
+    ]
+    known = {one.name for one in fields(kind)}
+    return kind(**{name: value for name, value in attributes.items() if name in known})
 
 
 def check_mechanism(mechanism: object) -> None:

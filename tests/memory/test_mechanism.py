@@ -24,9 +24,11 @@ from hwsim.memory.mechanism import (
     Traits,
     Upsets,
     interval_block,
+    situation_for,
     uniform,
 )
 from hwsim.memory.mechanisms import mechanisms_of
+from hwsim.memory.mission import Condition, Exposure
 from hwsim.memory.random import Key
 from tests.memory.test_device import Undervolted
 from tests.memory.test_scrub import memory_of
@@ -71,6 +73,7 @@ def test_blocks_of_intervals_follow_each_other_without_gaps() -> None:
         block = interval_block(at)
         assert block.first == at
         assert {interval_block(one) for one in range(at, at + block.length)} == {block}
+        assert block.length <= 4096  # what a device that lives for long draws at once
         at += block.length
 
 
@@ -140,3 +143,27 @@ def test_a_table_without_mechanisms_has_none() -> None:
     from hwsim.memory.constants import Technology
 
     assert mechanisms_of(Technology("own", "Own", (), {})) == ()
+
+
+@pytest.mark.parametrize("ages", [True, False])
+@pytest.mark.parametrize("afresh", [True, False])
+def test_a_mechanism_is_not_given_what_it_does_not_say_that_it_looks_at(ages: bool, afresh: bool) -> None:
+    class Curious(Mechanism):
+        name = "curious"
+        traits = Traits("both", "permanent", "cell", "device life" if ages else "none", "nothing")
+
+        def upsets(self, situation: Situation) -> Upsets:
+            return Upsets.none()
+
+    Curious.afresh = afresh
+    of_situation = {"interval": 7, "cycles": 9, "life": Exposure({Condition(85): 3.0})}
+    situation = situation_for(Curious(), geometry=GEOMETRY, cells=64, key=Key(1), reads=2.0, **of_situation)
+    assert (situation.cells, situation.reads, situation.key) == (64, 2.0, Key(1))
+    for name, shown, wanted in (("interval", afresh, "afresh"), ("life", ages, "ages"), ("cycles", ages, "ages")):
+        if shown:
+            assert getattr(situation, name) == of_situation[name]
+        else:
+            assert name not in vars(situation)
+            with pytest.raises(HwsimError, match=rf"looks at Situation\.{name}, .* set {wanted} = True"):
+                getattr(situation, name)
+    assert not hasattr(situation, "other")

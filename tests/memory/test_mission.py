@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwsim.errors import HwsimError
-from hwsim.memory.mission import Condition, Exposure, Mission, Phase
+from hwsim.memory.mission import Condition, Exposure, Mission, Phase, to_ticks
 from hwsim.memory.physics.common import mean_kinetic_temperature
 
 HOUR, DAY, YEAR = 3600.0, 86400.0, 365.25 * 86400.0
@@ -95,6 +95,19 @@ def test_events_are_those_on_the_grid_with_power(
     found = mission.events(every, start * 10**9, stop * 10**9) // 10**9
     grid = [t for t in range(write + every, 401, every) if start <= t < stop and mission.condition_at(t).powered]
     assert found.tolist() == grid
+
+
+def test_times_are_counted_to_the_nearest_nanosecond() -> None:
+    # As doubles, 8.2 s and 1.001 s times 1e9 are a little less than whole numbers.
+    assert [to_ticks("time", seconds) for seconds in (8.2, 1.001, 1e-9, 0.4e-9)] == [8_200_000_000, 1_001_000_000, 1, 0]
+
+
+def test_scrubs_are_counted_from_the_first_write() -> None:
+    # Ten million in the second half of 4,000 s, as many as may be; one more is refused.
+    mission = Mission.constant(Condition(), 4000.0, write_at_s=2000.0, scrub_every_s=2e-4)
+    assert len(mission.events(2e-4, 2000 * 10**9, 4000 * 10**9)) == 10**7 - 1  # that at the end comes after it
+    with pytest.raises(HwsimError, match="more than the 10,000,000"):
+        Mission.constant(Condition(), 4000.0, write_at_s=1999.9, scrub_every_s=2e-4)
 
 
 def test_reads_follow_from_the_rate_of_reads() -> None:

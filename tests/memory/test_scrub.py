@@ -274,6 +274,44 @@ def test_what_strikes_once_in_a_quiet_time_is_gone_when_the_conditions_come_agai
     check_equal(device, dense)
 
 
+class LostAt(Mechanism):
+    """Some cells read 0 at one temperature."""
+
+    traits = Traits("1 to 0", "while the condition lasts", "cell", "none", "write")
+
+    def __init__(self, cells: list[int], temperature_c: float) -> None:
+        self.cells, self.temperature_c = cells, temperature_c
+        self.name = f"lost at {temperature_c}"
+
+    def upsets(self, situation: Situation) -> Upsets:
+        return Upsets.of(self.cells, FORCE_0) if situation.now.temperature_c == self.temperature_c else Upsets.none()
+
+
+class FailsInHeat(WriteErrors):
+    """A write in the heat fails one time in twenty."""
+
+    def rates(self, situation: Situation) -> Rates:
+        return Rates.both(0.05 if situation.at_write.temperature_c > 50 else 0.0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_write_that_may_fail_is_not_passed_over_because_the_intervals_around_it_are_quiet(seed: int) -> None:
+    # Three conditions by turns: nothing, one cell of a word wrong, another one wrong. The code corrects each, unless
+    # the scrub in between fails to write the first one: then it finds two, and writes both back as they are, for good.
+    one, other = np.random.default_rng(seed).permutation(1400)[:40].reshape(2, 20).tolist()
+    mechanisms = [LostAt(one, 60), LostAt(other, 90), FailsInHeat()]
+    device, dense, _ = both(mechanisms, "secded", seed, words=128)
+    hours = tuple(Phase(HOUR, Condition(temperature_c)) for temperature_c in (25, 60, 90))
+    scrubs = 120
+    device.advance(Mission(hours, (scrubs + 0.5) * HOUR, scrub_every_s=HOUR))
+    for index in range(scrubs + 1):
+        dense.advance(HOUR if index < scrubs else HOUR / 2, hours[index % 3].condition)
+        if index < scrubs:
+            dense.scrub()
+    check_equal(device, dense)
+    assert device.read().wrong_bits
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
