@@ -22,8 +22,9 @@ from hwsim.datapath.run import Run
 from hwsim.datapath.tensor_format import TensorFormats
 from hwsim.errors import HwsimError, unknown
 from hwsim.hardening import Constants, Guards, Hardened, harden
-from hwsim.network import Affine, Call, Linear, Network, Operation, Ref, Scale, rule_of
-from hwsim.network.graph import ATEN, Parameter, channels, count_macs, substitute
+from hwsim.network import Affine, Call, Fetch, Linear, Network, Operation, Ref, Scale, rule_of
+from hwsim.network.graph import ATEN, Parameter, channels, storable, substitute
+from hwsim.network.products import count_macs
 from hwsim.tensors import tensor_of
 
 if TYPE_CHECKING:
@@ -99,7 +100,9 @@ class Accelerator:
         self._sources = {op.name: op for op in network.operations}
         self._places = {op.name: place for place, op in enumerate(network.operations)}
         # No step refers to the accelerator, which would otherwise keep its weights until cycles are collected.
-        self._steps = [(op, self._step(op)) for op in network.operations]
+        # What depends on no image comes first: it is done once for every read of the weights.
+        order = sorted(network.operations, key=lambda op: op.name not in network.fixed)
+        self._steps = [(op, self._step(op)) for op in order]
         self._last_read = self._last_reads()
 
     @torch.inference_mode()
@@ -122,10 +125,13 @@ class Accelerator:
         counts = Counts(_label(op) for op in self.network.operations)  # in order of execution
         logits = []
         with self._port.reading(faults, counts):
+            reads = math.ceil(len(images) / self.batch)
+            self._count_reads(reads, counts)
+            once = Counts()
+            fixed = self._execute_fixed(once)
+            counts.add(once, reads)
             for start in range(0, len(images), chunk):
-                part = images[start : start + chunk]
-                self._count_reads(start, start + len(part), counts)
-                logits.append(self._execute(part, counts))
+                logits.append(self._execute(images[start : start + chunk], fixed, counts))
         return Run(torch.cat(logits), counts.counted())
 
     @torch.inference_mode()
@@ -139,15 +145,15 @@ class Accelerator:
                 before = found.get(name, peak)
                 found[name] = peak if math.isnan(peak) or peak > before else before
 
+        fixed = self._execute_fixed(Counts(), see)
         for part in images.split(_chunk(images)):
-            self._execute(part, Counts(), see)
+            self._execute(part, fixed, Counts(), see)
         return found
 
-    def _count_reads(self, start: int, stop: int, counts: Counts) -> None:
+    def _count_reads(self, reads: int, counts: Counts) -> None:
         """Stored words cross the port once for every `batch` images, and are divided there if at all."""
-        reads = math.ceil(stop / self.batch) - math.ceil(start / self.batch)
         for op in self.network.operations:
-            name = op.weight if isinstance(op, Linear) else op.addend if isinstance(op, Affine) else None
+            name = storable(op)
             if name is None or name not in self.hardened.words:
                 continue
             layer, words = counts.layer(_label(op)), reads * self.hardened.words[name].size
@@ -155,22 +161,35 @@ class Accelerator:
             if self._port.divides(name):
                 _count_division(layer, words, self.hardened.constants[name].powers_of_two, self._multiplies)
 
-    def _execute(self, images: Tensor, counts: Counts, see: Callable[[str, Any], None] | None = None) -> Tensor:
+    def _execute_fixed(self, counts: Counts, see: Callable[[str, Any], None] | None = None) -> Values:
+        """The values that depend on no image."""
+        values: Values = {}
+        self._run_steps(values, counts, see, fixed=True)
+        return values
+
+    def _execute(
+        self, images: Tensor, fixed: Values, counts: Counts, see: Callable[[str, Any], None] | None = None
+    ) -> Tensor:
         """The logits; `see` is shown every value as it is produced: a later operation may overwrite it."""
         images = images.float()
         if images.dim() == 4:
             images = images.contiguous(memory_format=torch.channels_last)
-        values: Values = {}
+        values = dict(fixed)
         self._produce(self.network.input.name, images, values, counts)
         if see is not None:
             see(self.network.input.name, values[self.network.input.name])
+        self._run_steps(values, counts, see, fixed=False)
+        return values[self._where(self.network.output, RESULT)]
+
+    def _run_steps(self, values: Values, counts: Counts, see: Callable[[str, Any], None] | None, fixed: bool) -> None:
         for op, step in self._steps:
+            if (op.name in self.network.fixed) is not fixed:
+                continue
             self._produce(op.name, step(values, counts), values, counts)
             if see is not None:
                 see(op.name, values[op.name])
             for name in self._last_read[op.name]:
                 values.pop(name, None)
-        return values[self._where(self.network.output, RESULT)]
 
     # -- values and their rescaled copies -------------------------------------------------------------------------
 
@@ -202,7 +221,7 @@ class Accelerator:
 
     def _rescaled(self, rescaling: Rescaling, y: Tensor, counts: Counts) -> Tensor:
         source = self._sources.get(rescaling.value)
-        axis = source.channel_axis if isinstance(source, (Linear, Affine)) else 1
+        axis = source.channel_axis if isinstance(source, (Linear, Affine)) else 0 if isinstance(source, Fetch) else 1
         # The value itself is read by nobody else: its memory can be used again.
         alone = isinstance(source, Linear) and len(rescaling.readers) == len(self.network.users[rescaling.value])
         layer = counts.layer(self._charged(rescaling))
@@ -232,7 +251,7 @@ class Accelerator:
     def _last_reads(self) -> dict[str, list[str]]:
         """For every operation, the values and copies that nothing reads after it."""
         last: dict[str, str] = {}
-        for op in self.network.operations:
+        for op, _ in self._steps:
             last[op.name] = op.name  # a value that nothing reads as produced goes at once
             for name in op.inputs:
                 last[name] = last[self._where(name, op.name)] = op.name
@@ -246,6 +265,8 @@ class Accelerator:
         """Whether a value is the fresh result of an arithmetic operation, not a view, and has one reader."""
         source = self._sources.get(value.name)
         fresh = isinstance(source, (Linear, Affine)) or (isinstance(source, Call) and source.target in _ADDITIONS)
+        if value.name in self.network.fixed and reader not in self.network.fixed:
+            return False  # other images want it too
         return fresh and len(self.network.users[value.name]) == 1 and value.name != self.network.output
 
     # -- one function for each operation: (values so far, counts) -> its result -----------------------------------
@@ -255,6 +276,9 @@ class Accelerator:
             return self._linear(op)
         if isinstance(op, Affine):
             return self._affine(op)
+        if isinstance(op, Fetch):
+            weight = self._port.tensors[op.weight]
+            return lambda values, counts: weight
         assert isinstance(op, Call)
         return self._call(op)
 
@@ -264,9 +288,10 @@ class Accelerator:
 
         def step(values: Values, counts: Counts) -> Tensor:
             # Without its bias, from which torch may start the accumulation: that would round differently.
-            y = op.target(values[source], weight, None, *op.options)
+            x = values[source]
+            y = op.target(x, weight, None, *op.options)
             layer = counts.layer(_label(op))
-            layer.macs += count_macs(op, weight, y)
+            layer.macs += count_macs(op.target, op.options, x, weight, y)
             return y
 
         return step

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from hwsim.errors import HwsimError
-from hwsim.network import Affine, Call, Linear, Network, Operation, Ref, rule_of
+from hwsim.network import Affine, Call, Fetch, Linear, Network, Operation, Ref, rule_of
 from hwsim.network.graph import ATEN, Parameter, channels, leaves, substitute
 
 ROUNDING = 2.0**-20
@@ -430,6 +430,8 @@ def _image_bounds(network: Network, low: Any, high: Any) -> Interval:
 
 def _result(op: Operation, values: Mapping[str, Any], parameters: Mapping[str, Tensor]) -> Any:
     """Bounds of what an operation puts out; what depends on no image is itself."""
+    if isinstance(op, Fetch):
+        return Interval(parameters[op.weight], parameters[op.weight])
     if isinstance(op, Linear):
         return _linear(op, values[op.input.name], parameters[op.weight])
     if isinstance(op, Affine):

@@ -56,6 +56,15 @@ class Counts(Mapping[str, LayerCounts]):
         """The counters of a layer, made at first use, to be incremented."""
         return self._layers.setdefault(name, LayerCounts())
 
+    def add(self, others: Counts, times: int) -> None:
+        """Count what was done once as done several times."""
+        for name, counted in others._layers.items():
+            layer = self.layer(name)
+            for key, number in counted.as_dict().items():
+                setattr(layer, key, getattr(layer, key) + times * number)
+        for name, place in others._overflowed.items():
+            self._overflowed[name] = min(place, self._overflowed.get(name, place))
+
     def overflow(self, name: str, values: int, place: int) -> None:
         """Count values that left the range in a layer, at an operation's place in the order of execution.
 

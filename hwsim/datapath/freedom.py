@@ -20,7 +20,7 @@ from hwsim.datapath.planned import Planned, PlanOptions, least_cost_plan
 from hwsim.datapath.tensor_format import TensorFormats
 from hwsim.errors import HwsimError
 from hwsim.hardening import Constants, Hardened
-from hwsim.network import Network
+from hwsim.network import Linear, Network
 from hwsim.network.scale import SIGNIFICAND_BITS, Scale
 
 
@@ -116,7 +116,7 @@ def plan_with_free_constants(
 
     The constant of a layer may be anything from `lowest_target / max|W|` to what it is; a power of two if the scaling
     asks for those. It stays what it is where rounding to a power of two has gone below the lowest target already, where
-    several layers read one weight, and wherever changing it would save nothing.
+    several layers read one weight or something else than a layer does, and wherever changing it would save nothing.
 
     Run the words and the plan together: `Accelerator(network, free.hardened, free.planned.plan)`.
 
@@ -174,8 +174,8 @@ def _freedoms(network: Network, hardened: Hardened, lowest_target: float) -> dic
     free = {}
     for weight in _scaled_weights(hardened):
         peak, preferred = _largest(network, weight), float(hardened.constants[weight].values[0])
-        readers = sum(layer.weight == weight for layer in network.layers)
-        if readers == 1 and lowest_target < preferred * peak:
+        layers = [layer for layer in network.readings[weight] if isinstance(layer, Linear)]
+        if len(layers) == len(network.readings[weight]) == 1 and lowest_target < preferred * peak:
             low = min(_up(lowest_target / peak), preferred)
             free[weight] = planner.Freedom(low, preferred, Fraction(preferred), hardened.scaling.power_of_two)
     return free

@@ -13,7 +13,8 @@ from hwsim.datapath.plan import RESULT, Plan, Rescaling
 from hwsim.datapath.tensor_format import TensorFormats
 from hwsim.hardening import Constants, Hardened
 from hwsim.hardening.scaling import EXPONENT_BITS
-from hwsim.network import Affine, Call, Linear, Network, Operation, Scale, rule_of
+from hwsim.network import Affine, Call, Fetch, Linear, Network, Operation, Scale, rule_of
+from hwsim.network.graph import storable
 from hwsim.network.rules import unchanged
 from hwsim.network.scale import ONE, SIGNIFICAND_BITS
 
@@ -95,13 +96,13 @@ class Place:
 
     Attributes:
         tensor: module path of what is divided, the name of a parameter, or "images".
-        elements: numbers that pass it, for one image; with `per_read`, words of one read of the weights.
+        elements: numbers that pass it, for one image; with `per_read`, for one read of the weights.
         kind: one of `KINDS`.
         operation: what does it and has a price: "division", "reciprocal" or "shift"; empty where it is absorbed.
         divisor: what is divided out: a scale, or the constants of a layer, one for each channel.
         readers: module paths of what reads the result, or "logits".
         cause: what forces it; of an absorbed scale, what takes it up.
-        per_read: whether a read of the weights is divided, which the images of a batch share.
+        per_read: whether a read of the weights is divided, or what depends on no image: the images of a batch share it.
         at: name of the operation where it happens: the one that makes the tensor, reads the words, or has the
             multiplier; of the images, their name.
     """
@@ -231,13 +232,13 @@ class _Places:
 
     def _words(self, op: Operation) -> Iterator[Place]:
         """Stored words that are divided as they are read: weights in one way of dividing, biases in every way."""
-        name = op.weight if isinstance(op, Linear) else op.addend if isinstance(op, Affine) else None
+        name = storable(op)
         constants = self.hardened.constants.get(name) if name else None
         if name is None or constants is None or constants.all_one:
             return
         if self.plan.divide_words or name in self.network.biases:
             kind = self._kind(constants.powers_of_two)
-            subject = "weights" if isinstance(op, Linear) else "stored biases"
+            subject = "stored biases" if isinstance(op, Affine) else "weights"
             cause = Cause(subject, "are divided as they are read")
             words = self.hardened.words[name].size
             readers = (self._label(op.name),)
@@ -300,12 +301,15 @@ class _Places:
     ) -> Place:
         shown = tuple(dict.fromkeys(self._label(name) for name in readers))
         operation = "" if kind == "absorbed" else operation
-        return Place(self._label(value), self.network.elements[value], kind, operation, divisor, shown, cause, at=at)
+        elements, once = self.network.elements[value], value in self.network.fixed
+        return Place(self._label(value), elements, kind, operation, divisor, shown, cause, per_read=once, at=at)
 
     def _cause(self, value: str, reason: str, forced_by: str, rescaling: Rescaling | None = None) -> Cause:
         if reason == "layer":
             if rescaling is None:
                 return Cause("own constant,", "at the bias addition")
+            if isinstance(self.operations[value], Fetch):
+                return Cause("weights", "are divided as they are read")
             return Cause("own constant,", "right behind its layer")
         if forced_by == RESULT:
             return Cause("the logits", "must be unscaled")

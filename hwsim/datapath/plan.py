@@ -13,13 +13,13 @@ from functools import cached_property
 
 from hwsim.errors import HwsimError, unknown
 from hwsim.hardening import Constants, Hardened
-from hwsim.network import Affine, Call, Linear, Network, rule_of
+from hwsim.network import Affine, Call, Fetch, Linear, Network, rule_of
 from hwsim.network.scale import ONE, Scale
 
 WAYS = {
     "none": "no division: for unscaled weights",
     "per_weight": "every weight word is divided as it is read",
-    "per_layer": "the accumulated output of each layer is divided, before its bias",
+    "per_layer": "the accumulated output of each layer is divided, before its bias; other products read divided words",
     "logits": "nothing inside; biases are multiplied by the scale beforehand, each logit is divided once",
     "absorbed": "the constant goes into BatchNorm's factor, or into a multiplier at the bias addition; a layer with "
     "neither is divided as in per_layer",
@@ -143,12 +143,14 @@ def _divided_layer_by_layer(
     """Each constant is divided out, or absorbed, right behind its layer."""
     scales: dict[str, Scale | Constants] = {}
     rescalings = []
-    for layer in network.layers:
-        constants = scaled.get(layer.weight)
+    for layer in network.operations:
+        constants = scaled.get(layer.weight) if isinstance(layer, (Linear, Fetch)) else None
         if constants is None:
             continue
         scales[layer.name] = constants if constants.per_channel else constants.scale
-        chain = _absorbing_chain(network, hardened, layer, bias_multiplier) if way == "absorbed" else []
+        chain: list[Affine] = []
+        if way == "absorbed" and isinstance(layer, Linear):
+            chain = _absorbing_chain(network, hardened, layer, bias_multiplier)
         if not chain:
             rescalings.append(Rescaling(layer.name, _readers(network, layer.name), scales[layer.name], "layer"))
         for affine in chain[:-1]:
@@ -202,6 +204,8 @@ def _carried_to_logits(network: Network, hardened: Hardened, scaled: Mapping[str
         if isinstance(op, Linear):
             constants = scaled.get(op.weight)
             scales[op.name] = scales[op.input.name] * (constants.scale if constants else ONE)
+        elif isinstance(op, Fetch):
+            scales[op.name] = scaled[op.weight].scale if op.weight in scaled else ONE
         elif isinstance(op, Affine):
             scales[op.name] = scales[op.input.name]
         elif isinstance(op, Call):

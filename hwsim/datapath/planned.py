@@ -15,7 +15,7 @@ from hwsim.datapath.plan import RESULT, Plan, Rescaling
 from hwsim.datapath.tensor_format import TensorFormat, TensorFormats
 from hwsim.errors import HwsimError
 from hwsim.hardening import Constants, Hardened
-from hwsim.network import Affine, Call, Linear, Network, Operation, Ref, Scale, rule_of
+from hwsim.network import Affine, Call, Fetch, Linear, Network, Operation, Ref, Scale, rule_of
 
 
 @dataclass(frozen=True)
@@ -243,6 +243,12 @@ def _nodes(
             constants = hardened.constants.get(op.weight)
             c = Fraction(float(constants.values[0])) if constants else Fraction(1)
             yield planner.Node(op.name, "linear", op.inputs, tensor(op.name), free.get(op.weight, c))
+        elif isinstance(op, Fetch):
+            # Words have their constant as scale: that of a layer whose input is one, always.
+            constants, one = hardened.constants.get(op.weight), f"{op.name} of one"
+            c = Fraction(float(constants.values[0])) if constants else Fraction(1)
+            yield planner.Node(one, "source", (), planner.Tensor(one, network.elements[op.name] + 1, 0.0, 0.0))
+            yield planner.Node(op.name, "linear", (one,), tensor(op.name), c)
         elif isinstance(op, Affine):
             if op.addend in hardened.words:
                 yield planner.Node(op.name, "pin", op.inputs, tensor(op.name))

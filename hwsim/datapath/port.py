@@ -23,7 +23,8 @@ from hwsim.hardening import Guards, Hardened
 from hwsim.hardening.scaling import quotient
 from hwsim.memory import Faults, Layout
 from hwsim.memory.memory import checksum
-from hwsim.network import Affine, Linear, Network
+from hwsim.network import Network
+from hwsim.network.graph import storable
 
 
 class ReadPort:
@@ -44,9 +45,10 @@ class ReadPort:
             if not constants.all_one and (plan.divide_words or name in network.biases)
         }
         self._reader = {
-            op.weight if isinstance(op, Linear) else op.addend: op.layer or op.name
+            name: op.layer or op.name
             for op in reversed(network.operations)
-            if isinstance(op, (Linear, Affine))
+            for name in [storable(op)]
+            if name is not None
         }
         self._layout = Layout.of(hardened.words, hardened.format)
         self._checksum = checksum(hardened.words.values())

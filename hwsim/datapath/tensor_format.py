@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from hwsim.datapath.arithmetic import count_nonfinite
-from hwsim.network import Linear, Network, Operation
+from hwsim.network import Fetch, Linear, Network, Operation
 from hwsim.words import WordFormat, get_format
 
 _CASTS = {"fp16": torch.float16, "bf16": torch.bfloat16}
@@ -101,6 +101,8 @@ class TensorFormats:
 
         A sum is an accumulator's if a multiply-add or a rescaling comes before anything else reads it.
         """
+        if isinstance(op, Fetch):
+            return TensorFormat.of("fp32")  # words as they are decoded, or divided
         if isinstance(op, Linear) and (rescaled or network.sole_affine_after(op) is not None):
             return self.accumulators
         return self.activations

@@ -14,12 +14,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.export.graph_signature import InputKind
 
 from hwsim.errors import HwsimError
 from hwsim.network.graph import (
     ATEN,
     Affine,
     Call,
+    Fetch,
     Input,
     Linear,
     Network,
@@ -30,21 +32,20 @@ from hwsim.network.graph import (
     leaves,
     substitute,
 )
+from hwsim.network.products import CONVOLUTIONS, OPERANDS, TRANSPOSED, Form, options_of
+from hwsim.network.recurrent import taken_apart
 from hwsim.network.refusals import DROPOUTS, REGIONS, check, check_draws, check_logits, for_one_image, module_path
+from hwsim.network.weights import Fixed, overwrites
 from hwsim.tensors import tensor_of
 
-_LINEAR = {  # ATen operation -> axis of the output channels in its result
-    ATEN.conv1d.default: 1,
-    ATEN.conv2d.default: 1,
-    ATEN.conv3d.default: 1,
-    ATEN.conv1d.padding: 1,
-    ATEN.conv2d.padding: 1,
-    ATEN.conv3d.padding: 1,
-    ATEN.linear.default: -1,
-}
-_BLANK = {ATEN.new_zeros.default, ATEN.new_ones.default, ATEN.new_full.default}
 _EXTREMA: dict[Any, Any] = {ATEN.max.dim: ATEN.amax.default, ATEN.min.dim: ATEN.amin.default}
 _CASTS = {ATEN.to.dtype, ATEN.to.device, ATEN.to.dtype_layout, ATEN.type_as.default}
+_BIASED = {  # product -> what it is without its bias, where its factors and its bias are, axis of the output channels
+    ATEN.linear.default: (ATEN.linear.default, 0, 2, -1),
+    **{target: (target, 0, 2, 1) for target in (*CONVOLUTIONS, *TRANSPOSED)},
+    ATEN.addmm.default: (ATEN.mm.default, 1, 0, -1),
+    ATEN.baddbmm.default: (ATEN.bmm.default, 1, 0, -1),
+}
 _IDENTITY = {*DROPOUTS, ATEN.alias.default, ATEN.detach.default}
 
 
@@ -75,7 +76,7 @@ def capture(module: Any, example: Any) -> Network:
     try:
         with torch.no_grad(), _silent():
             dynamic = ({0: torch.export.Dim("batch", min=1)},)
-            program = torch.export.export(module, (example,), dynamic_shapes=dynamic)
+            program = taken_apart(torch.export.export(module, (example,), dynamic_shapes=dynamic))
     except Exception as error:  # torch.export raises many unrelated types, all meaning "cannot be followed"
         raise HwsimError(f"{name} cannot be captured by torch.export: {_reason(error)}") from error
     shape = tuple(example.shape[1:])
@@ -121,10 +122,6 @@ def _reason(error: Exception) -> str:
     return next((meaning for said, meaning in _REASONS.items() if said in first), first)
 
 
-def _overwrites(target: Any) -> bool:
-    return isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable
-
-
 def _functional(target: Any) -> Any:
     """The form of an operation that returns its result instead of overwriting its input: `relu_` -> `relu`.
 
@@ -132,7 +129,7 @@ def _functional(target: Any) -> Any:
     """
     if target in (ATEN.view.default, ATEN._unsafe_view.default):
         return ATEN.reshape.default
-    if not _overwrites(target):
+    if not overwrites(target):
         return target
     packet = getattr(ATEN, target._schema.name.removeprefix("aten::").rstrip("_"), None)
     overload = target._overloadname
@@ -152,15 +149,21 @@ class _Lowering:
         self.elements: dict[str, int] = {}
         self.operations: list[Operation] = []
         self.alias: dict[str, Ref | Parameter] = {}
-        self.constants: dict[str, Any] = {}  # nodes that depend on no image, evaluated here and now
+        self.fetches: dict[str, Ref] = {}  # a weight that is read as a value -> that value
         self.views: dict[str, str] = {}  # a view -> the value whose storage it shares
 
     def network(self, module_name: str) -> Network:
         graph = _without_regions(self.program.graph_module)
-        images = self._bind_inputs(module_name, [node.name for node in graph.nodes if node.op == "placeholder"])
+        images = self._bind_inputs(module_name, graph)
         for node in graph.nodes:
             if node.op == "call_function":
                 self._lower(node)
+        returned = self.program.call_spec.out_spec
+        if returned is not None and not returned.is_leaf() and returned.num_leaves == 1:
+            raise HwsimError(
+                f"{module_name} returns a {getattr(returned.type, '__name__', 'container')} that holds one tensor: a "
+                "classifier returns the tensor itself, so wrap it in a module that takes it out."
+            )
         output = list(leaves(graph.output_node().args[0]))
         results = list(leaves(self._values(output)))
         if len(results) != 1 or results[0] is None:
@@ -180,41 +183,78 @@ class _Lowering:
             )
         )
 
-    def _bind_inputs(self, module_name: str, names: list[str]) -> str:
+    def _bind_inputs(self, module_name: str, graph: torch.fx.Graph) -> str:
         state = {**dict(self.program.state_dict), **dict(self.program.constants)}
-        images = []
-        for spec, name in zip(self.program.graph_signature.input_specs, names, strict=True):
-            if spec.target is None:
-                images.append(name)
-                self.alias[name] = Ref(name)
-                continue
-            tensor = state[spec.target]
-            self.parameters[spec.target] = tensor.detach()
-            self.alias[name] = Parameter(spec.target)
+        placeholders = [node.name for node in graph.nodes if node.op == "placeholder"]
+        specs = dict(zip(placeholders, self.program.graph_signature.input_specs, strict=True))
+        images = [name for name, spec in specs.items() if spec.target is None]
         if len(images) != 1:
             raise HwsimError(f"{module_name} takes {len(images)} inputs: a classifier takes one, the images.")
+        tensors = {name: (spec.target, state[spec.target]) for name, spec in specs.items() if spec.target is not None}
+        for name, tensor in tensors.values():
+            if tensor.is_complex():
+                raise HwsimError(f"{name} in {module_name} is {tensor.dtype}: parameters and buffers are real numbers.")
+        trained = {spec.target for spec in specs.values() if spec.target and spec.kind == InputKind.PARAMETER}
+        self.fixed = Fixed(graph, tensors, trained)
+        self.alias[images[0]] = Ref(images[0])
+        for node, name in self.fixed.names.items():
+            if node in self.fixed.run:
+                continue
+            self.alias[node] = Parameter(name)
+            if isinstance(self.fixed.values[node], Tensor):
+                self.parameters[name] = self.fixed.values[node]
+        self.parameters.update(self.fixed.stored)
         return images[0]
 
     def _values(self, tree: Any) -> Any:
+        """Arguments of an operation, with weights as values."""
+
         def value_of(leaf: Any) -> Any:
-            if not isinstance(leaf, torch.fx.Node):
-                return leaf
-            number = self.constants.get(leaf.name)
-            return number if isinstance(number, int | float) else self.alias[leaf.name]
+            value = self._named(leaf)
+            return self._fetched(value.name) if self._is_fetched(value) else value
 
         return substitute(tree, value_of)
 
+    def _named(self, leaf: Any) -> Any:
+        """What stands for one argument: a value, a parameter, or a number."""
+        if not isinstance(leaf, torch.fx.Node):
+            return leaf
+        number = self.fixed.values.get(leaf.name)
+        return number if isinstance(number, int | float) else self.alias[leaf.name]
+
+    def _is_fetched(self, value: Any) -> bool:
+        return isinstance(value, Parameter) and value.name in self.fixed.fetched
+
+    def _fetched(self, name: str) -> Ref:
+        """The value of a weight, read from memory where it is first wanted."""
+        if name not in self.fetches:
+            tensor = self.parameters[name]
+            fetch = Fetch(f"{name}.value", name.rpartition(".")[0], "fetch", name)
+            self.operations.append(fetch)
+            self.elements[fetch.name] = tensor.numel()
+            self.fetches[name] = Ref(fetch.name)
+        return self.fetches[name]
+
     def _lower(self, node: torch.fx.Node) -> None:
         check_draws(node)
-        if self._evaluated(node):
-            return
+        if node.name in self.alias:
+            return  # it depends on no image, and its value is known
         check(node)
         target = _functional(node.target)
+        values = [self.fixed.values.get(n.name) for n in node.all_input_nodes] if target in OPERANDS else []
+        if any(isinstance(value, Tensor) and value.is_complex() for value in values):
+            raise HwsimError(
+                f"{target} in {module_path(node) or 'the network'} has weights that are complex: they must be real "
+                "numbers."
+            )
+        if node.name in self.fixed.layers:
+            self._layer(node, *self.fixed.layers[node.name])
+            return
         args = self._values(tuple(node.args))
         if target in _IDENTITY or _changes_nothing(node, target, args):
             self.alias[node.name] = args[0]
-        elif target in _LINEAR and isinstance(args[1], Parameter):
-            self._linear(node, target, args)
+        elif target in _BIASED and not node.kwargs:
+            self._product_with_bias(node, target, args)
         elif target == ATEN.batch_norm.default and all(isinstance(a, Parameter) for a in args[3:5]):
             self._batch_norm(node, args)
         elif target == ATEN._native_batch_norm_legit_no_training.default:
@@ -237,47 +277,14 @@ class _Lowering:
         else:
             kwargs = {key: self._values(value) for key, value in node.kwargs.items()}
             self._emit(node, Call(node.name, module_path(node), target, args, kwargs))
-        if _overwrites(node.target):
+        if overwrites(node.target):
             self._rebind(node)
 
-    def _evaluated(self, node: torch.fx.Node) -> bool:
-        """Compute what depends on parameters only (masks, tables of position biases): it becomes a parameter.
-
-        Operations that overwrite are executed as they are, on tensors made here, so that views see the change.
-        """
-        blank = node.target in _BLANK and all(isinstance(size, int) for size in leaves(node.args[1]))
-        if not blank and any(isinstance(self.alias.get(n.name), Ref) for n in node.all_input_nodes):
-            return False
-        if any(n.name not in self.alias for n in node.all_input_nodes):
-            return False
-
-        def value_of(leaf: Any) -> Any:
-            if not isinstance(leaf, torch.fx.Node):
-                return leaf
-            if isinstance(self.alias[leaf.name], Ref):
-                return torch.zeros(1)  # of which a blank tensor takes only the type
-            return self.constants.get(leaf.name, self.parameters.get(self.alias[leaf.name].name))
-
-        target: Any = node.target
-        args = substitute(tuple(node.args), value_of)
-        if _overwrites(target) and not any(n.name in self.constants for n in node.all_input_nodes[:1]):
-            raise HwsimError(
-                f"{node.target} in {module_path(node) or 'the network'} overwrites a parameter or buffer while the "
-                "network runs: let forward leave them alone in evaluation mode."
-            )
-        with torch.no_grad():
-            value = target(*args, **{key: substitute(v, value_of) for key, v in node.kwargs.items()})
-        self.constants[node.name] = value
-        name = f"{module_path(node) or 'network'}.{node.name}"
-        self.alias[node.name] = Parameter(name)
-        if isinstance(value, Tensor):
-            self.parameters[name] = value
-        return True
-
-    def _emit(self, node: torch.fx.Node, op: Operation) -> None:
+    def _emit(self, node: torch.fx.Node, op: Operation, elements: int | None = None) -> None:
+        """An operation whose result stands for a node from now on, with its elements for one image."""
         self.operations.append(op)
         value = node.meta.get("val")
-        self.elements[op.name] = _elements(value)
+        self.elements[op.name] = _elements(value) if elements is None else elements
         self.alias[node.name] = (Size if isinstance(value, torch.SymInt | torch.SymFloat) else Ref)(op.name)
         if isinstance(op, Call) and _is_view(op.target) and op.inputs:
             self.views[op.name] = self.views.get(op.inputs[0], op.inputs[0])
@@ -303,22 +310,74 @@ class _Lowering:
                     "another view is read later: use the form that returns its result."
                 )
 
-    def _linear(self, node: torch.fx.Node, target: Any, args: tuple[Any, ...]) -> None:
-        images, weight, *rest = args
-        bias, options = (rest[0], tuple(rest[1:])) if rest else (None, ())
-        axis, layer = _LINEAR[target], module_path(node)
-        kind = self.parameters[weight.name].dtype
-        if not kind.is_floating_point:
-            raise HwsimError(f"{target} in {layer or 'the network'} has weights of {kind}: they must be real numbers.")
-        self._emit(node, Linear(node.name, layer, target, images, weight.name, options, axis))
-        if bias is not None:
-            self.biases.add(bias.name)
-            name = f"{node.name}_bias"
-            self._emit(node, Affine(name, layer, ATEN.add.Tensor, Ref(node.name), None, bias.name, axis))
+    def _layer(self, node: torch.fx.Node, form: Form, weight: str) -> None:
+        layer = module_path(node)
+        data = self._values(node.args[form.data])
+        if isinstance(data, Parameter):  # such as the coordinates of relative positions
+            constant = f"{node.name}_input"
+            self.operations.append(Call(constant, layer, ATEN.alias.default, (data,)))
+            self.elements[constant] = self.parameters[data.name].numel()
+            data = Ref(constant)
+        options = self._values(options_of(node.args, form))
+        self._emit(node, Linear(node.name, layer, form.target, data, weight, options, form.axis))
+        bias, axis = node.args[form.bias] if form.bias is not None and len(node.args) > form.bias else None, form.axis
+        if node.target == ATEN.bilinear.default:
+            axis = self._second_factor(node, layer)
+        self._add_bias(node, layer, bias, axis)
+
+    def _add_bias(self, node: torch.fx.Node, layer: str, bias: Any, axis: int) -> None:
+        """A bias behind the product that now stands for a node."""
+        if bias is None:
+            return
+        product, name, added = Ref(self.alias[node.name].name), f"{node.name}_bias", self._named(bias)
+        dims, own = node.meta["val"].dim(), bias.meta["val"].dim()
+        if isinstance(added, Parameter) and not self._is_fetched(added) and own == 1:
+            self.biases.add(added.name)
+            self._emit(node, Affine(name, layer, ATEN.add.Tensor, product, None, added.name, axis))
+            return
+        added = self._values(bias)
+        if own == 1 and axis % dims < dims - 1:
+            shape = [-1, *[1] * (dims - 1 - axis % dims)]
+            spread = Call(f"{name}_spread", layer, ATEN.reshape.default, (added, shape))
+            self._emit(node, spread, elements=bias.meta["val"].numel())
+            added = Ref(spread.name)
+        self._emit(node, Call(name, layer, ATEN.add.Tensor, (product, added)))
+
+    def _second_factor(self, node: torch.fx.Node, layer: str) -> int:
+        """Of a bilinear form, the product with its second argument, summed: the first is in the layer already.
+
+        Returns:
+            The axis of the output channels of what is then the result.
+        """
+        factor: Any = node.args[1]
+        each, second = _elements(node.meta["val"]), _elements(factor.meta["val"])
+        product, length = self.alias[node.name], for_one_image(factor.meta["val"].shape[-1])
+        self.elements[product.name] = each * length
+        spread = Call(f"{node.name}_second", layer, ATEN.unsqueeze.default, (self._values(factor), -2))
+        self._emit(node, spread, elements=second)
+        both = Call(f"{node.name}_both", layer, ATEN.mul.Tensor, (product, Ref(spread.name)))
+        self._emit(node, both, elements=each * length)
+        self._emit(node, Call(f"{node.name}_sum", layer, ATEN.sum.dim_IntList, (Ref(both.name), [-1])))
+        return -1
+
+    def _product_with_bias(self, node: torch.fx.Node, target: Any, args: tuple[Any, ...]) -> None:
+        """A product of two values, and its bias apart from it."""
+        plain, first, bias, axis = _BIASED[target]
+        factors = args[first : first + 2]
+        rest = args[3:] if bias == 2 else ()
+        without = (*factors, None, *rest) if plain == target else factors
+        self._emit(node, Call(node.name, module_path(node), plain, without))
+        self._add_bias(node, module_path(node), node.args[bias] if len(args) > bias else None, axis)
 
     def _batch_norm(self, node: torch.fx.Node, args: tuple[Any, ...]) -> None:
         """gamma (x - mean) / sqrt(variance + eps) + beta as one multiply-add, computed in double precision."""
         images, gamma, beta, mean, variance, _, _, eps, *_ = args
+        layer = module_path(node)
+        if not bool((self.parameters[variance.name] >= 0).all()):
+            raise HwsimError(
+                f"{variance.name} in {layer or 'the network'} is negative or NaN: a variance is a mean of squares, so "
+                "the weights are damaged."
+            )
         number = {p.name: self.parameters[p.name].double() for p in (gamma, beta, mean, variance) if p is not None}
         multiplier = (number[variance.name] + eps).rsqrt()
         if gamma is not None:
@@ -326,8 +385,14 @@ class _Lowering:
         addend = -number[mean.name] * multiplier
         if beta is not None:
             addend = addend + number[beta.name]
-        layer = module_path(node)
-        names = (f"{layer or node.name}.multiplier", f"{layer or node.name}.addend")
+        # One normalisation may be called several times, and one module may have several.
+        values = {"multiplier": multiplier, "addend": addend}
+        prefix = layer or node.name
+        if any(
+            not torch.equal(self.parameters.get(f"{prefix}.{key}", v.float()), v.float()) for key, v in values.items()
+        ):
+            prefix = f"{prefix}.{node.name}"
+        names = (f"{prefix}.multiplier", f"{prefix}.addend")
         for name, value in zip(names, (multiplier, addend), strict=True):
             self.parameters[name] = value.to(self.parameters[mean.name].dtype)
         self._emit(node, Affine(node.name, layer, node.target, images, *names))
@@ -381,7 +446,7 @@ def _drop_unread(network: Network) -> Network:
             continue
         kept.append(op)
         read.update(op.inputs)
-        if isinstance(op, Linear):
+        if isinstance(op, (Linear, Fetch)):
             parameters.add(op.weight)
         elif isinstance(op, Affine):
             parameters.update(name for name in (op.multiplier, op.addend) if name)

@@ -1,9 +1,9 @@
-"""The graph that a datapath executes: three kinds of operation and what connects them.
+"""The graph that a datapath executes: four kinds of operation and what connects them.
 
-A `Linear` is what the MAC array does (convolution or matrix product with stored weights, without bias); an
-`Affine` is the per-channel multiply-add behind it (a bias, or an unfolded BatchNorm); a `Call` is any other
-tensor operation. Splitting the bias from the accumulation makes the places visible where a scale can be divided
-out or absorbed.
+A `Linear` is what the MAC array does (convolution or matrix product with stored weights, without bias); an `Affine` is
+the per-channel multiply-add behind it (a bias, or an unfolded BatchNorm); a `Fetch` gives stored weights to operations
+that are no layers; a `Call` is any other tensor operation. Splitting the bias from the accumulation makes the places
+visible where a scale can be divided out or absorbed.
 """
 
 from __future__ import annotations
@@ -71,6 +71,17 @@ class Linear(Operation):
     @property
     def inputs(self) -> tuple[str, ...]:
         return (self.input.name,)
+
+
+@dataclass(frozen=True)
+class Fetch(Operation):
+    """A stored weight as a value, for operations other than a layer: its axis 0 has the output channels."""
+
+    weight: str
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return ()
 
 
 @dataclass(frozen=True)
@@ -150,9 +161,27 @@ class Network:
         return tuple(op for op in self.operations if isinstance(op, Linear))
 
     @cached_property
+    def readings(self) -> dict[str, tuple[Linear | Fetch, ...]]:
+        """For every weight tensor, the operations that read it from memory."""
+        found: dict[str, list[Linear | Fetch]] = {}
+        for op in self.operations:
+            if isinstance(op, (Linear, Fetch)):
+                found.setdefault(op.weight, []).append(op)
+        return {name: tuple(ops) for name, ops in found.items()}
+
+    @cached_property
     def weights(self) -> dict[str, Tensor]:
-        """The weight tensors of all layers by parameter name, each once."""
-        return {layer.weight: self.parameters[layer.weight] for layer in self.layers}
+        """The weight tensors by parameter name, each once, in the order in which they are first read."""
+        return {name: self.parameters[name] for name in self.readings}
+
+    @cached_property
+    def fixed(self) -> frozenset[str]:
+        """The values that depend on no image: they are the same for all images that share a read of the weights."""
+        found: set[str] = set()
+        for op in self.operations:
+            if all(name in found for name in op.inputs):
+                found.add(op.name)
+        return frozenset(found)
 
     @cached_property
     def users(self) -> dict[str, tuple[Operation, ...]]:
@@ -173,10 +202,10 @@ class Network:
     def fold_batchnorm(self) -> Network:
         """The same function with every multiplier behind a linear layer multiplied into its weights.
 
-        Weights shared between layers stay as they are. The products are computed in double precision.
+        Weights that are read in several places stay as they are. The products are computed in double precision.
         """
         parameters = dict(self.parameters)
-        shared = {w for w in self.weights if sum(layer.weight == w for layer in self.layers) > 1}
+        shared = {name for name, readings in self.readings.items() if len(readings) > 1}
         folded: dict[str, Affine | None] = {}
         for layer in self.layers:
             affine = self.sole_affine_after(layer)
@@ -190,20 +219,17 @@ class Network:
         return replace(self, operations=operations, parameters=parameters, biases=self._biases(operations))
 
     def _biases(self, operations: tuple[Operation, ...]) -> frozenset[str]:
-        """Addends directly behind a linear layer, when no multiplier stands in between."""
-        linear = {op.name for op in operations if isinstance(op, Linear)}
+        """What is added behind a product without a multiplier."""
         return frozenset(
-            op.addend
-            for op in operations
-            if isinstance(op, Affine) and op.addend and op.multiplier is None and op.input.name in linear
+            op.addend for op in operations if isinstance(op, Affine) and op.addend and op.multiplier is None
         )
 
     def __str__(self) -> str:
         lines = [f"Network: {len(self.operations)} operations, input {tuple(self.input.shape)}"]
         for op in self.operations:
-            kind = type(op).__name__.lower() if not isinstance(op, Call) else str(op.target).removeprefix("aten.")
+            kind = str(op.target).removeprefix("aten.") if isinstance(op, Call) else type(op).__name__.lower()
             detail = ""
-            if isinstance(op, Linear):
+            if isinstance(op, (Linear, Fetch)):
                 detail = f"{op.weight} {tuple(self.parameters[op.weight].shape)}"
             elif isinstance(op, Affine):
                 detail = " ".join(n for n in (op.multiplier, op.addend) if n)
@@ -213,16 +239,18 @@ class Network:
     __repr__ = __str__
 
 
+def storable(op: Operation) -> str | None:
+    """The parameter that an operation reads and that may lie in faulty memory: a weight, or what is added."""
+    if isinstance(op, (Linear, Fetch)):
+        return op.weight
+    return op.addend if isinstance(op, Affine) else None
+
+
 def channels(parameter: Tensor, axis: int, dim: int) -> Tensor:
     """A vector of one number a channel, shaped to broadcast along `axis` of a tensor with `dim` axes."""
     shape = [1] * dim
     shape[axis if axis >= 0 else dim + axis] = -1
     return parameter.reshape(shape)
-
-
-def count_macs(layer: Linear, weight: Tensor, output: Tensor) -> int:
-    """Multiply-accumulates of one linear layer: every output sums one product for each weight of its channel."""
-    return output.numel() * (weight.numel() // weight.shape[0])
 
 
 ATEN = torch.ops.aten

@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 
 from hwsim.network.graph import ATEN, Call, Parameter, Ref, Size, leaves, substitute
+from hwsim.network.products import CONVOLUTIONS, TRANSPOSED
 from hwsim.network.scale import ONE, Scale
 
 Effect = Literal["carry", "join", "product", "quotient", "absorb", "size"]
@@ -262,6 +263,10 @@ def _two_values(call: Call) -> bool:
     return all(isinstance(arg, Ref) and not isinstance(arg, Size) for arg in call.args[:2])
 
 
+def _two_values_and_no_bias(call: Call) -> bool:
+    return _two_values(call) and _argument(call, 2) is None
+
+
 def _parts_are_tensors(call: Call) -> bool:
     return all(isinstance(arg, Ref | Parameter) and not isinstance(arg, Size) for arg in call.args[:2])
 
@@ -360,6 +365,10 @@ teach(
 )
 for _target in (ATEN.matmul.default, ATEN.bmm.default):
     teach(_target, Rule("product", _two_values), Rule("absorb", _one_value, _scaling_factor))
+for _target in (ATEN.linear.default, *CONVOLUTIONS, *TRANSPOSED, ATEN.mm.default, ATEN.mv.default, ATEN.inner.default):
+    teach(_target, Rule("product", _two_values_and_no_bias))
+teach(ATEN.tensordot.default, Rule("product", _two_values))
+teach(ATEN.embedding.default, Rule("carry", _reads_a_value))
 teach(ATEN.einsum.default, Rule("product"))
 teach(ATEN.mul.Scalar, Rule("absorb", _one_value, _scaling_factor))
 teach(ATEN.div.Scalar, Rule("absorb", _alone_in_front, _scaling_divisor))
