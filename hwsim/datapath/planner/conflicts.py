@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hwsim.datapath.planner.circuits import joint_cuts
+from hwsim.datapath.planner.deadline import NEVER, Deadline
 from hwsim.datapath.planner.elimination import Elimination, necessary
 from hwsim.datapath.planner.exact import TWO, Number, Row, common_divisor, ratio
 from hwsim.datapath.planner.integers import integers_fit
@@ -64,18 +65,21 @@ class Examiner:
             if clash is not None:
                 raise self._contradiction(clash)
 
-    def examine(self, wanted: Iterable[Tie]) -> Examined:
+    def examine(self, wanted: Iterable[Tie], deadline: Deadline = NEVER) -> Examined:
         """Find contradictions in ties that are added one after the other.
 
         Several are found at once, by giving up a tie of each: the last one, or the cheapest where the order does not
         tell. Equal ends whose tie is given up may still be an integer apart.
+
+        Raises:
+            OutOfTimeError: if the deadline passes.
         """
         cuts: list[Cut] = []
         while True:
-            kept, clashes = self.eliminate(wanted)
-            cuts += (self._cut(self._shrunk(clash)) for clash in clashes.values())
+            kept, clashes = self.eliminate(wanted, deadline=deadline)
+            cuts += (self._cut(self._shrunk(clash, deadline)) for clash in clashes.values())
             cuts += joint_cuts(self.piece.stars, clashes)
-            more = self._more_clashes(kept)
+            more = self._more_clashes(kept, deadline)
             if not more:
                 partitions = self._partitions(kept)
                 total = math.fsum(map(cost, self.piece.stars, partitions))
@@ -89,13 +93,13 @@ class Examiner:
                     if self.piece.stars[given_up.star].turns and not given_up.shift:
                         wanted.append(given_up._replace(shift=True))
 
-    def _more_clashes(self, kept: Elimination) -> list[Clash]:
+    def _more_clashes(self, kept: Elimination, deadline: Deadline) -> list[Clash]:
         """Contradictions among ties of which none contradicts those before it: of ranges and integers."""
-        wide = kept.wide_clash()
+        wide = kept.wide_clash(deadline)
         if wide is not None:
             return [wide]
         found, others = kept.integer_clashes()
-        clash = self._integer_clash(kept) if others and not found else None
+        clash = self._integer_clash(kept, deadline) if others and not found else None
         return found if clash is None else [clash]
 
     def ties(self, choice: Sequence[Partition]) -> list[Tie]:
@@ -112,11 +116,14 @@ class Examiner:
         found = [(value, Tie(*pair, shift=False)) for pair, value in pairs.items()]
         return [tie for _, tie in sorted(found, key=lambda item: (item[0], -self.price(item[1])))]
 
-    def eliminate(self, wanted: Iterable[Tie], enough: float = math.inf) -> tuple[Elimination, dict[Tie, Clash]]:
+    def eliminate(
+        self, wanted: Iterable[Tie], enough: float = math.inf, deadline: Deadline = NEVER
+    ) -> tuple[Elimination, dict[Tie, Clash]]:
         """Add ties to the nodes' equations, and tell why some were not; stop when enough were not."""
         elimination = self._nodes.fork()
         clashes: dict[Tie, Clash] = {}
         for tie in wanted:
+            deadline.check()
             star = self.piece.stars[tie.star]
             weaker = tie._replace(shift=True)
             turned = any(weaker._replace(a=a) in elimination.rows for a in range(tie.b))
@@ -129,7 +136,7 @@ class Examiner:
                 break
         return elimination, clashes
 
-    def _shrunk(self, clash: Clash) -> Clash:
+    def _shrunk(self, clash: Clash, deadline: Deadline) -> Clash:
         """A part of a contradiction that contradicts too.
 
         Between two potentials that are too far apart there may be others that already are. They are met when the ties
@@ -138,7 +145,7 @@ class Examiner:
         ties = _ties(clash)
         backwards = False
         while clash.unknowns:
-            _, clashes = self.eliminate(sorted(ties, reverse=backwards), enough=1)
+            _, clashes = self.eliminate(sorted(ties, reverse=backwards), enough=1, deadline=deadline)
             smaller = next(iter(clashes.values()), clash)
             left = _ties(smaller)
             if len(left) == len(ties) and backwards:
@@ -153,9 +160,9 @@ class Examiner:
             return star.real
         return math.inf if tie.shift or star.shift is None else star.shift
 
-    def _integer_clash(self, kept: Elimination) -> Clash | None:
+    def _integer_clash(self, kept: Elimination, deadline: Deadline) -> Clash | None:
         """Ties that leave no integers in the intervals: only those needed for that, and as weak as possible."""
-        if kept.integer_values() is not None:
+        if kept.integer_values(deadline) is not None:
             return None
         own = self.system.unknowns
         limited = [u for u in self.piece.unknowns if math.isfinite(own[u].low) or math.isfinite(own[u].high)]
@@ -167,7 +174,8 @@ class Examiner:
                 if rows.contradicts(left):
                     return True
                 rows.insert(tie, left, used)
-            return integers_fit(self.system, rows, self.piece.unknowns, set(limited).difference(ends)) is None
+            loose = set(limited).difference(ends)
+            return integers_fit(self.system, rows, self.piece.unknowns, loose, deadline) is None
 
         needed = [label for label in kept.rows if isinstance(label, Tie)]
         needed = necessary(needed, lambda some: impossible(some, limited))

@@ -28,6 +28,7 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
+from hwsim.datapath.planner.deadline import NEVER, Deadline
 from hwsim.datapath.planner.stars import Cut, Difference, Partition, cheapest_partition, together
 from hwsim.datapath.planner.system import Star
 
@@ -80,29 +81,40 @@ class Cover:
         self.cuts[cut.differences] = cut
         return True
 
-    def relaxed(self) -> Covering:
-        """The covering of least cost if differences may hold partly."""
-        return self._covering(whole=False)
+    def relaxed(self, deadline: Deadline = NEVER) -> Covering:
+        """The covering of least cost if differences may hold partly.
 
-    def solve(self, gap: float = 0.0, seconds: float = math.inf) -> tuple[float, list[Partition] | None]:
+        Raises:
+            OutOfTimeError: if the deadline passes.
+        """
+        deadline.check()
+        covering = self._covering(deadline, whole=False)
+        if not covering.solved:
+            deadline.check()
+        return covering
+
+    def solve(self, gap: float = 0.0, deadline: Deadline = NEVER) -> tuple[float, list[Partition] | None]:
         """A choice of copies, the cheapest one to within a relative gap, and a lower bound on the cost of any.
 
         No choice if time does not suffice.
         """
-        while True:
+        bound = 0.0
+        while not deadline.passed:
             choice = [together(star) for star in self.stars]
-            covering = self._covering(gap, seconds)
+            covering = self._covering(deadline, gap)
+            bound = max(bound, covering.bound)
             if not covering.solved:
-                return covering.bound, None
+                break
             wrong = False
             for number, pairs in _by_star(self._needed(covering.holds)).items():
-                total, choice[number] = cheapest_partition(self.stars[number], pairs)
+                total, choice[number] = cheapest_partition(self.stars[number], pairs, deadline)
                 paid = math.fsum(np.multiply(covering.copies[number], _prices(self.stars[number])))
                 if total > paid * (1 + 1e-9) and frozenset(pairs) not in self.joint:
                     self.joint[frozenset(pairs)] = total
                     wrong = True
             if not wrong:
-                return covering.bound, choice
+                return bound, choice
+        return bound, None
 
     def _needed(self, holds: Collection[Difference]) -> set[Difference]:
         """Differences of a solution without those that no cut needs."""
@@ -116,7 +128,7 @@ class Cover:
                     slack[cut] -= 1
         return needed
 
-    def _covering(self, gap: float = 0.0, seconds: float = math.inf, whole: bool = True) -> Covering:
+    def _covering(self, deadline: Deadline, gap: float = 0.0, whole: bool = True) -> Covering:
         """Solve the program as it stands."""
         differences = sorted({difference for cut in self.cuts for difference in cut})
         x = {difference: n for n, difference in enumerate(differences)}
@@ -158,13 +170,12 @@ class Cover:
         matrix = coo_array((values.astype(float), (rows, columns)), shape=(len(least), size))
         integer = np.full(size, int(whole))
         integer[len(x) : len(column)] = 0
-        options = {"mip_rel_gap": gap} | ({"time_limit": seconds} if math.isfinite(seconds) else {})
         solved = milp(
             objective,
             integrality=integer,
             bounds=Bounds(0, top),
             constraints=LinearConstraint(matrix, np.array(least), np.inf),
-            options=options,
+            options={"mip_rel_gap": gap, **deadline.options},
         )
         bound = (0.0 if solved.mip_dual_bound is None else float(solved.mip_dual_bound)) * unit
         if solved.x is None or solved.status != 0:

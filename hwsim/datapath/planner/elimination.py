@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
+from hwsim.datapath.planner.deadline import NEVER, Deadline
 from hwsim.datapath.planner.exact import Echelon, Number, Row
 from hwsim.datapath.planner.integers import integers_fit
 from hwsim.datapath.planner.intervals import TOLERANCE, Bounded, Clash, Interval
@@ -144,15 +145,15 @@ class Elimination:
         """Whether there is no contradiction that `add` cannot see."""
         return self.wide_clash() is None and self.integer_values() is not None
 
-    def wide_clash(self) -> Clash | None:
+    def wide_clash(self, deadline: Deadline = NEVER) -> Clash | None:
         """A contradiction of intervals with rows of more than two unknowns."""
-        return self.bounded.wide_clash(self.piece.unknowns) if self.bounded.wide else None
+        return self.bounded.wide_clash(self.piece.unknowns, deadline) if self.bounded.wide else None
 
-    def integer_values(self) -> dict[int, float] | None:
+    def integer_values(self, deadline: Deadline = NEVER) -> dict[int, float] | None:
         """Values of unknowns that are no pivots, with which integers are integers; None if there are none."""
         if self.exact is self.bounded:
             return {}
-        return integers_fit(self.system, self.exact, self.piece.unknowns)
+        return integers_fit(self.system, self.exact, self.piece.unknowns, deadline=deadline)
 
 
 def necessary(parts: Sequence[Any], contradict: Callable[[Sequence[Any]], bool]) -> list[Any]:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
+from hwsim.datapath.planner.deadline import NEVER, Deadline, OutOfTimeError
 from hwsim.datapath.planner.exact import TWO, Echelon, Row
 from hwsim.datapath.planner.intervals import TOLERANCE
 from hwsim.datapath.planner.system import System
@@ -17,7 +18,7 @@ LONGEST_SHIFT = 4096
 
 
 def integers_fit(
-    system: System, rows: Echelon, unknowns: Iterable[int], loose: Collection[int] = ()
+    system: System, rows: Echelon, unknowns: Iterable[int], loose: Collection[int] = (), deadline: Deadline = NEVER
 ) -> dict[int, float] | None:
     """Values of the unknowns that rows leave open, such that all are in their intervals or integers.
 
@@ -29,9 +30,13 @@ def integers_fit(
         rows: the equations.
         unknowns: those to look at.
         loose: unknowns whose intervals do not count.
+        deadline: when to stop.
 
     Returns:
         Unknown that is no pivot -> value, in double precision; None if there are no such values.
+
+    Raises:
+        OutOfTimeError: if the deadline passes.
     """
     lines: list[tuple[Row, float, float]] = []
     whole: list[Row] = []
@@ -68,12 +73,14 @@ def integers_fit(
             integrality=integer,
             bounds=Bounds(-limits, limits),
             constraints=LinearConstraint(matrix[~settled], least[~settled], most[~settled]),
-            options={"presolve": presolve},
+            options={"presolve": presolve, **deadline.options},
         )
         if solved.status == 0:
             return {symbol: float(solved.x[n]) for symbol, n in columns.items()}
         if solved.status == 2:
             return None
+        if deadline.passed:
+            raise OutOfTimeError
     raise RuntimeError(f"the solver of mixed-integer programs failed: {solved.message}")
 
 

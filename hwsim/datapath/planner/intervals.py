@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
+from hwsim.datapath.planner.deadline import NEVER, Deadline, OutOfTimeError
 from hwsim.datapath.planner.exact import Echelon, Number, Row, ratio
 from hwsim.datapath.planner.system import System
 
@@ -138,12 +139,15 @@ class Bounded(Echelon):
         negligible = 0 if weights is None else 1e-9
         return Clash([{label: w for label, w in total.items() if abs(w) > negligible}], None, symbols)
 
-    def wide_clash(self, unknowns: Iterable[int]) -> Clash | None:
+    def wide_clash(self, unknowns: Iterable[int], deadline: Deadline = NEVER) -> Clash | None:
         """The contradiction that a linear program finds in a system of wide rows, if there is one.
 
         It minimises the largest violation v of `low - v <= unknown <= high + v`. At the optimum of a positive
         violation, the dual weights of the intervals add up to a combination of unknowns that is constant and too
         large: an irreducible contradiction, because a basic solution has no smaller one inside.
+
+        Raises:
+            OutOfTimeError: if the deadline passes.
         """
         program = self._program(unknowns)
         if program is None:
@@ -153,8 +157,15 @@ class Bounded(Echelon):
         cost[-1] = 1.0
         free = [(None, None)] * len(columns) + [(0, None)]
         solved = linprog(
-            cost, A_ub=np.hstack([matrix, -np.ones((len(limits), 1))]), b_ub=limits, bounds=free, method="highs-ds"
+            cost,
+            A_ub=np.hstack([matrix, -np.ones((len(limits), 1))]),
+            b_ub=limits,
+            bounds=free,
+            method="highs-ds",
+            options=dict(deadline.options),
         )
+        if solved.fun is None and deadline.passed:
+            raise OutOfTimeError
         if solved.fun <= TOLERANCE:
             return None
         weights: dict[int, float] = {}

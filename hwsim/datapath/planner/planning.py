@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from hwsim.datapath.planner.conflicts import ContradictionError, Examiner
+from hwsim.datapath.planner.deadline import Deadline
 from hwsim.datapath.planner.elimination import Elimination
 from hwsim.datapath.planner.exact import Potential
 from hwsim.datapath.planner.intervals import Clash
 from hwsim.datapath.planner.problem import Problem
-from hwsim.datapath.planner.search import cheapest_choice
+from hwsim.datapath.planner.search import Choice, cheapest_choice
 from hwsim.datapath.planner.solution import Copy, Reason, Solution, violations
 from hwsim.datapath.planner.stars import Partition, Tie
 from hwsim.datapath.planner.system import Star, System, equations
@@ -38,23 +38,27 @@ def plan(problem: Problem, time_limit_s: float = math.inf) -> Solution:
 
     Args:
         problem: what to plan.
-        time_limit_s: when to stop proving. The best plan known by then is returned, with the gap that is left.
+        time_limit_s: when to stop proving. The best plan known by then is returned, with the gap that is left; a first
+            one is found, and its potentials made exact, whatever it takes.
 
     Raises:
         NoPlanError: if there is no plan, with the tensors whose ranges contradict.
     """
-    deadline = time.monotonic() + time_limit_s
+    deadline = Deadline.after(time_limit_s)
     system = equations(problem)
     values: dict[int, Potential] = {}
     reasons: dict[int, Reason] = {}
-    bound = 0.0
-    for piece in system.pieces():
-        try:
+    pieces = system.pieces()
+    chosen: dict[int, tuple[Examiner, Choice]] = {}
+    try:
+        # The small ones first: what they leave of the time is for the large ones.
+        for place, piece in sorted(enumerate(pieces), key=lambda item: len(item[1].unknowns)):
             examiner = Examiner(system, piece)
-            choice = cheapest_choice(examiner, deadline)
-        except ContradictionError as error:
-            raise _impossible(error) from None
-        bound += choice.bound
+            chosen[place] = examiner, cheapest_choice(examiner, deadline)
+    except ContradictionError as error:
+        raise _impossible(error) from None
+    for place, piece in enumerate(pieces):
+        examiner, choice = chosen[place]
         kept, clashes = _without_needless_copies(examiner, choice.partitions)
         for symbol, row in settle(kept).items():
             values[symbol] = system.base.potential(row)
@@ -68,7 +72,7 @@ def plan(problem: Problem, time_limit_s: float = math.inf) -> Solution:
         copies=tuple(copies),
         constants={node: values[symbol] for node, symbol in system.constants.items()},
         cost=math.fsum(copy.cost for copy in copies),
-        bound=bound,
+        bound=math.fsum(choice.bound for _, choice in chosen.values()),
     )
     wrong = next(violations(problem, solution), None)
     assert wrong is None, wrong

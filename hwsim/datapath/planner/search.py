@@ -10,12 +10,13 @@ multiplied by a large constant, and no equality is a matter of tolerance.
 
 from __future__ import annotations
 
-import math
-import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hwsim.datapath.planner.conflicts import Examined, Examiner
 from hwsim.datapath.planner.cover import Cover
+from hwsim.datapath.planner.deadline import NEVER, Deadline, OutOfTimeError
 from hwsim.datapath.planner.stars import Partition, together
 
 FIRST_GAP = 0.02
@@ -31,43 +32,47 @@ class Choice:
     bound: float
 
 
-def cheapest_choice(examiner: Examiner, deadline: float = math.inf) -> Choice:
-    """The choice of least cost, or the best one found by the deadline (of `time.monotonic`).
+def cheapest_choice(examiner: Examiner, deadline: Deadline = NEVER) -> Choice:
+    """The choice of least cost, or the best one found by the deadline; the first one is found whatever it takes.
 
     Raises:
         ContradictionError: if no choice is possible.
     """
     cover = Cover(examiner.piece.stars)
     best = examiner.examine(examiner.ties([together(star) for star in cover.stars]))
-    cuts, bound, gap = best.cuts, 0.0, FIRST_GAP if best.cuts else 0.0
-    while (cuts or gap) and bound < best.cost * (1 - 1e-9) and time.monotonic() < deadline:
-        if cuts:
-            news = [cover.add(cut) for cut in cuts]
-            assert any(news), "the covering problem already knows every contradiction of its solution"
-            best = min([best, *_tighten(examiner, cover, deadline)], key=lambda examined: examined.cost)
-        else:
-            gap = 0.0
-        found, choice = cover.solve(gap, max(deadline - time.monotonic(), 0.1))
-        bound = max(bound, found)
-        if choice is None:
-            break
-        examined = examiner.examine(examiner.ties(choice))
-        cuts = examined.cuts
-        best = min(best, examined, key=lambda examined: examined.cost)
-    proven = best.cost if not cuts and not gap else min(bound, best.cost)
-    return Choice(best.partitions, best.cost, proven)
+    cuts, bound, gap = best.cuts, 0.0, FIRST_GAP
+    optimal = not cuts
+    with suppress(OutOfTimeError):
+        while not optimal and bound < best.cost * (1 - 1e-9):
+            if cuts:
+                news = [cover.add(cut) for cut in cuts]
+                assert any(news), "the covering problem already knows every contradiction of its solution"
+                for examined in _tighten(examiner, cover, deadline):
+                    best = min(best, examined, key=lambda examined: examined.cost)
+            else:
+                gap = 0.0
+            found, choice = cover.solve(gap, deadline)
+            bound = max(bound, found)
+            if choice is None:
+                break
+            examined = examiner.examine(examiner.ties(choice), deadline)
+            cuts = examined.cuts
+            best = min(best, examined, key=lambda examined: examined.cost)
+            optimal = not cuts and not gap
+    return Choice(best.partitions, best.cost, best.cost if optimal else min(bound, best.cost))
 
 
-def _tighten(examiner: Examiner, cover: Cover, deadline: float) -> list[Examined]:
-    """Add cuts that the linear relaxation of the covering problem violates, until none is found or time is up.
+def _tighten(examiner: Examiner, cover: Cover, deadline: Deadline) -> Iterator[Examined]:
+    """Add cuts that the linear relaxation of the covering problem violates, until none is found.
 
-    Returns the possible choices met on the way.
+    Yields the possible choices met on the way.
+
+    Raises:
+        OutOfTimeError: if the deadline passes.
     """
-    found = list[Examined]()
-    while time.monotonic() < deadline:
-        relaxed = cover.relaxed()
-        found.append(examiner.examine(examiner.fractional_ties(relaxed.holds)))
-        news = [cover.add(cut) for cut in found[-1].cuts if not relaxed.satisfies(cut)]
-        if not any(news):
-            break
-    return found
+    news = [True]
+    while any(news):
+        relaxed = cover.relaxed(deadline)
+        examined = examiner.examine(examiner.fractional_ties(relaxed.holds), deadline)
+        yield examined
+        news = [cover.add(cut) for cut in examined.cuts if not relaxed.satisfies(cut)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from hwsim.datapath.planner.deadline import NEVER, Deadline
 from hwsim.datapath.planner.exact import Row
 from hwsim.datapath.planner.system import Star
 
@@ -67,10 +68,15 @@ def cost(star: Star, partition: Collection[tuple[int, int]]) -> float:
     return total
 
 
-def cheapest_partition(star: Star, apart: Collection[Difference]) -> tuple[float, Partition]:
+def cheapest_partition(
+    star: Star, apart: Collection[Difference], deadline: Deadline = NEVER
+) -> tuple[float, Partition]:
     """The cheapest partition that keeps pairs of ends apart, by branch and bound over the ends.
 
     It is a graph colouring with two kinds of colours; the pairs of one star hardly ever need more than three.
+
+    Raises:
+        OutOfTimeError: if the deadline passes.
     """
     refused: list[set[int]] = [set() for _ in star.ends]  # ends that may not be in the same block
     refused_class: list[set[int]] = [set() for _ in star.ends]
@@ -84,6 +90,7 @@ def cheapest_partition(star: Star, apart: Collection[Difference]) -> tuple[float
 
     def place(depth: int, blocks: list[tuple[int, set[int]]], total: float) -> None:
         nonlocal least, best
+        deadline.check()
         if total >= least:
             return
         if depth == len(order):
