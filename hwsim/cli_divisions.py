@@ -35,34 +35,52 @@ def divisions(
     cost: Annotated[str, typer.Option(help="What planned and repairs minimise: count, energy or cycles.")] = "count",
     everywhere: Annotated[bool, typer.Option("--list", help="List every division of one way instead.")] = False,
     draw: Annotated[Path | None, typer.Option(help="SVG file to draw the network with one way's divisions to.")] = None,
-    way: Annotated[str, typer.Option(help="The way that is listed or drawn.")] = "planned",
-    fold: Annotated[int, typer.Option(min=0, help="Module levels that the drawing keeps apart; 0 for all.")] = 0,
-    everything: Annotated[bool, typer.Option("--all", help="All torchvision classifiers, as CSV.")] = False,
+    way: Annotated[str | None, typer.Option(help="The way that is listed or drawn; planned if absent.")] = None,
+    fold: Annotated[
+        int | None, typer.Option(min=0, help="Module levels that the drawing keeps apart; 0 or absent for all.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All torchvision classifiers, as CSV, instead of one network: half an hour.")
+    ] = False,
 ) -> None:
     """Count what every way of dividing costs on a network, for one batch of images, and say what forces each division.
 
     Images are noise. Where a way leaves the range of its number formats, the cheapest repair is shown.
     """
     if everything:
-        return _survey(power_of_two, format, divider, activations)
+        of_one = {
+            "a network": network,
+            "--list": everywhere or None,
+            "--draw": draw,
+            "--way": way,
+            "--fold": fold,
+        }
+        given = next((name for name, value in of_one.items() if value is not None), None)
+        if given is not None:
+            raise HwsimError(f"--all counts every network in every way, so {given} has no place beside it: drop one.")
+        return _survey(image_size, batch, format, divider, power_of_two, activations, accumulators, headroom_bits, cost)
     if network is None:
         raise HwsimError("divisions needs a network, as in `hwsim divisions resnet18`, or --all.")
+    if way is not None and not everywhere and draw is None:
+        _check_way(way)
+        raise HwsimError(f"--way {way} says which way is listed or drawn: add --list or --draw FILE, or leave it out.")
+    if fold is not None and draw is None:
+        raise HwsimError("--fold is for the drawing: add --draw FILE, or leave it out.")
     from hwsim.report.console import plain, progress_bar, stdout
 
     with progress_bar() as progress:
         progress(f"capturing {network}", 0, 0)
         import torch
 
-        from hwsim.datapath import WAYS, PlanOptions, division_table
+        from hwsim.datapath import PlanOptions, division_table
         from hwsim.datapath.costs import prices
         from hwsim.experiment.catalogue import load_network
         from hwsim.hardening import Scaling
         from hwsim.network import capture
         from hwsim.report import divisions as shown
 
-        used = [name for name in WAYS if name != "none"]
-        if way not in used:
-            raise unknown("way of dividing", way, used)
+        way = way or "planned"
+        _check_way(way)
         options = PlanOptions(prices(cost, activations).values, headroom_bits=headroom_bits)
         loaded = load_network(network, "random")
         shape = loaded.input_shape if image_size is None else (loaded.input_shape[0], image_size, image_size)
@@ -72,7 +90,7 @@ def divisions(
         rows = division_table(graph, scaling, format, batch, divider, activations, accumulators, options)
         row = next(row for row in rows if row.way == way)
         if draw is not None:
-            _draw_plan(graph, row, fold, draw)
+            _draw_plan(graph, row, fold or 0, draw)
         if everywhere and row.impossible:
             raise HwsimError(f"{way} has no divisions to list. {row.impossible}")
     console = stdout()
@@ -94,6 +112,14 @@ def divisions(
         console.print(plain(f"{way} is drawn in {draw}"))
 
 
+def _check_way(way: str) -> None:
+    from hwsim.datapath import WAYS
+
+    used = [name for name in WAYS if name != "none"]
+    if way not in used:
+        raise unknown("way of dividing", way, used)
+
+
 def _draw_plan(network: Network, row: DivisionCost, fold: int, path: Path) -> None:
     from hwsim.report.plan_drawing import draw_plan
 
@@ -105,17 +131,31 @@ def _draw_plan(network: Network, row: DivisionCost, fold: int, path: Path) -> No
         raise HwsimError(f"The drawing cannot be written to {path}: {error.strerror}.") from error
 
 
-def _survey(power_of_two: bool, format: str, divider: str, activations: str) -> None:
+def _survey(
+    image_size: int | None,
+    batch: int,
+    format: str,
+    divider: str,
+    power_of_two: bool,
+    activations: str,
+    accumulators: str,
+    headroom_bits: float,
+    cost: str,
+) -> None:
     """Row by row, so that what is finished is there if the rest is interrupted."""
     import csv
 
+    from hwsim.datapath import PlanOptions
+    from hwsim.datapath.costs import prices
     from hwsim.experiment.catalogue import list_networks
     from hwsim.experiment.survey import COLUMNS, survey
     from hwsim.hardening import Scaling
 
+    options = PlanOptions(prices(cost, activations).values, headroom_bits=headroom_bits)
     names = [fact.name for fact in list_networks(torchvision=True) if fact.name.startswith("torchvision/")]
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for row in survey(names, Scaling(power_of_two=power_of_two), format, divider, activations):
+    scaling = Scaling(power_of_two=power_of_two)
+    for row in survey(names, scaling, format, divider, activations, accumulators, options, batch, image_size):
         writer.writerow(row)
         sys.stdout.flush()

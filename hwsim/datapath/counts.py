@@ -14,7 +14,7 @@ COUNTERS = {
     "divisions": "true divisions by a scaling constant",
     "reciprocal_multiplications": "multiplications by the reciprocal of a scaling constant",
     "shifts": "divisions by a power of two: shifts or exponent subtractions",
-    "alignments": "elements rescaled so that the inputs of a sum or concatenation have one scale",
+    "alignments": "elements divided, or shifted, so that the inputs of a sum or concatenation have one scale",
     "nonfinite": "NaN or infinite values that the layer put out; in fixed point, values that saturated",
     "underflows": "values that the layer put out, not zero, that are zero in a format of tensors narrower than FP32",
 }

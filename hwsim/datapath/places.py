@@ -22,7 +22,7 @@ KINDS = {
     "division": "a true division",
     "reciprocal": "a multiplication by a reciprocal",
     "shift": "a division by a power of two: a shift or an exponent subtraction",
-    "alignment": "a multiplication that gives an input of a join the scale of the others",
+    "alignment": "a division, of the kind of the others, that gives an input of a join the scale of the others",
     "absorbed": "taken up for nothing by a multiplier that is there anyway",
 }
 """What is done at a place."""

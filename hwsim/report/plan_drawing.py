@@ -14,7 +14,6 @@ from hwsim.datapath.places import Place
 from hwsim.datapath.plan import Plan
 from hwsim.hardening import Constants
 from hwsim.network import Affine, Call, Linear, Network, Operation, Scale, rule_of
-from hwsim.network.scale import ONE
 from hwsim.report.style import DRAWING
 
 ROW, LANE, TEXT_WIDTH = 22, 10, 7.2
@@ -130,10 +129,7 @@ def _text(mark: str, cause: str, places: list[Place]) -> str:
     count = f"{sum(place.elements for place in places):,} {'words' if places[0].per_read else 'elements'}"
     if len(places) > 1:
         return f"{len(places)} x, {count} in all: {cause}"
-    divisor = places[0].divisor
-    if mark == "align" and isinstance(divisor, Scale):
-        return f"{count} times {_scale(ONE / divisor)}: {cause}"
-    return f"{count} by {_scale(divisor)}: {cause}"
+    return f"{count} by {places[0].by}: {cause}"
 
 
 def _scale(scale: Scale | Constants) -> str:

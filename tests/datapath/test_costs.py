@@ -1,6 +1,8 @@
 """The table of operation costs, and prices made from it."""
 
 import math
+import subprocess
+import sys
 import tomllib
 from importlib import resources
 
@@ -130,3 +132,19 @@ class TestPrices:
     def test_an_unknown_name_gets_the_nearest(self):
         with pytest.raises(HwsimError, match="did you mean 'energy'"):
             prices("enrgy")
+
+
+def test_costs_and_counters_are_looked_up_without_torch():
+    code = "import sys; from hwsim.datapath import costs, counts; costs.prices('energy'); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_every_name_of_the_datapath_is_found_and_no_other_is():
+    import hwsim.datapath
+
+    assert dir(hwsim.datapath) == sorted(hwsim.datapath.__all__)
+    for name in hwsim.datapath.__all__:
+        assert getattr(hwsim.datapath, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'Accelerate'"):
+        hwsim.datapath.Accelerate  # noqa: B018

@@ -79,6 +79,7 @@ class TestCauses:
         for place in joins:
             assert place.cause.general == "the sum needs inputs of one scale"
             assert place.cause.joined
+            assert (place.operation, float(place.divisor) < 1) == ("division", True)
         assert (last.tensor, last.readers, last.kind) == ("head with bias", ("logits",), "division")
         assert str(last.cause) == "the logits must be unscaled"
 
@@ -137,3 +138,21 @@ def test_a_constant_takes_the_bits_that_hold_it(exponent, significand):
     bits -= 23 if significand != 1 else 0
     assert bits >= 10
     assert -(2 ** (bits - 1)) <= exponent < 2 ** (bits - 1)
+
+
+@pytest.mark.parametrize(
+    ("divider", "power_of_two", "operation"),
+    [("exact", False, "division"), ("reciprocal", False, "reciprocal"), ("exact", True, "shift")],
+)
+def test_an_alignment_is_done_and_priced_as_a_division_is(divider, power_of_two, operation):
+    _, network = captured(Fire, True)
+    stored = harden(network, "fp32", Scaling(power_of_two=power_of_two))
+    accelerator = Accelerator(network, stored, "logits", divider=divider)
+    found = [p for p in places(network, stored, accelerator.plan, divider) if p.kind == "alignment"]
+    aligned = sum(place.elements for place in found)
+    assert {place.operation for place in found} <= {operation}
+    prices = {"shift": 0.0, "reciprocal": 0.0, "division": 0.0, operation: 7.0}
+    assert price(found, prices) == 7.0 * aligned
+    counts = accelerator.run(torch.zeros(1, *network.input.shape)).counts.total
+    assert counts.alignments == aligned
+    assert aligned or power_of_two

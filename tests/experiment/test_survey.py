@@ -4,8 +4,11 @@ import csv
 from pathlib import Path
 
 import pytest
+import torch
 
-from hwsim import Scaling
+from hwsim import Scaling, capture
+from hwsim.datapath import PlanOptions, division_table
+from hwsim.experiment.catalogue import load_network
 from hwsim.experiment.survey import COLUMNS, survey
 
 TABLE = Path(__file__).parents[2] / "docs" / "assets" / "divisions.csv"
@@ -54,3 +57,19 @@ def test_planned_never_costs_more_than_dividing_layer_by_layer(table):
     for network in {row["network"] for row in table}:
         assert cost[network, "planned"] <= cost[network, "per_layer"]
         assert cost[network, "planned"] <= cost[network, "absorbed"]
+
+
+def test_every_option_reaches_every_network():
+    settings = ("fp16", "reciprocal", "bf16", "fp32", PlanOptions({"shift": 1, "reciprocal": 2, "division": 9}), 3)
+    found = list(survey(["lenet5"], Scaling(power_of_two=True), *settings, image_size=28))
+    graph = capture(load_network("lenet5", "random").module, torch.zeros(2, 1, 28, 28))
+    words, divider, activations, accumulators, options, batch = settings
+    expected = division_table(
+        graph, Scaling(power_of_two=True), words, batch, divider, activations, accumulators, options
+    )
+    at = COLUMNS.index("macs")
+    for row, own in zip(found, expected, strict=True):
+        assert row[:2] == ["lenet5", own.way]
+        assert row[at] == str(own.counts.total.macs)
+        assert int(row[at]) % 3 == 0
+        assert row[COLUMNS.index("shifts")] == str(own.counts.total.shifts)

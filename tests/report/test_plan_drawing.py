@@ -109,3 +109,14 @@ def test_a_long_name_is_shortened_to_its_end():
 
 def test_the_same_plan_gives_the_same_bytes():
     assert drawn(Fire, "planned")[2] == drawn(Fire, "planned")[2]
+
+
+def test_an_alignment_is_drawn_with_the_number_that_the_list_names():
+    _, network = captured(Residual, True)
+    stored = harden(network, "fp32", Scaling())
+    plan = Accelerator(network, stored, "logits").plan
+    found = places(network, stored, plan)
+    shown = "\n".join(texts(draw_plan(network, plan, found)))
+    for place in found:
+        assert f"{place.elements:,} elements by {place.by}: {place.cause.general}"[:30] in shown
+    assert "times" not in shown
