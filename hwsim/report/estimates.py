@@ -33,7 +33,11 @@ def fault_free(row: Row) -> bool:
 
 def sound_rows(results: Results) -> dict[tuple[str, str], Row]:
     """The row without faults of each format and variant."""
-    return {(row["format"], row["variant"]): row for row in reversed(results.rows) if fault_free(row)}
+    found: dict[tuple[str, str], Row] = {}
+    for row in results.rows:
+        if fault_free(row):  # the same words whatever bits are immune
+            found.setdefault((row["format"], row["variant"]), row)
+    return found
 
 
 def lost(row: Row, sound: Mapping[tuple[str, str], Row], measure: str = "accuracy") -> Estimate:

@@ -98,3 +98,16 @@ def test_faults_print_what_they_hit(layers: Layers) -> None:
         "<Faults: 10,960 flipped bits (685 sign, 3,425 exponent, 6,850 fraction) in 685 of 685 words of fp16>"
     )
     assert "0 flipped bits" in repr(BitFlips(0.0).draw(layers("q2.5"), seed=1))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("mask", [0b1, 0b1010110, 0])
+def test_bits_that_were_set_are_those_stored_as_0_and_read_as_1(layers: Layers, name: str, mask: int) -> None:
+    faults = BitFlips(0.3).draw(layers(name), seed=1)
+    raised = lowered = 0
+    for before, after in zip(faults.before.tolist(), faults.after.tolist(), strict=True):
+        for bit in (bit for bit in range(faults.format.width) if mask >> bit & 1):
+            raised += not before >> bit & 1 and after >> bit & 1
+            lowered += before >> bit & 1 and not after >> bit & 1
+    assert faults.bits_set(mask) == raised
+    assert mask == 0 or raised != lowered
