@@ -5,6 +5,7 @@ A page says `<!-- generated: settings -->` where the table of that name is to st
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -201,6 +202,16 @@ def trust_by_technology() -> str:
 
 
 @generated
+def misfits() -> str:
+    """Check points that the models miss, the worst first."""
+    from hwsim.memory.physics.check_points import check_points
+
+    return _point_table(
+        sorted((point for point in check_points() if point.misfit), key=lambda point: -abs(math.log(point.ratio)))
+    )
+
+
+@generated
 def check_points_measured() -> str:
     return _check_points("measured")
 
@@ -315,12 +326,15 @@ def commands() -> str:
 def _check_points(kind: str) -> str:
     from hwsim.memory.physics.check_points import check_points
 
+    return _point_table([point for point in check_points() if point.kind == kind])
+
+
+def _point_table(points: Iterable[Any]) -> str:
     rows = []
-    for point in check_points():
-        if point.kind == kind:
-            verdict = f"**{point.misfit}**" if point.misfit else f"within {100 * point.tolerance:.2g} %"
-            numbers = (f"{point.published:.7g}", f"{point.model:.7g}", f"{point.ratio:.4g}")
-            rows.append((f"`{point.technology}`", point.what, *numbers, verdict))
+    for point in points:
+        verdict = f"**{point.misfit}**" if point.misfit else f"within {100 * point.tolerance:.2g} %"
+        numbers = (f"{point.published:.7g}", f"{point.model:.7g}", f"{point.ratio:.4g}")
+        rows.append((f"`{point.technology}`", point.what, *numbers, verdict))
     return _table(("constants of", "what", "published", "model", "model / published", "verdict"), rows)
 
 

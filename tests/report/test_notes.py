@@ -39,8 +39,9 @@ def test_a_code_that_does_harm_is_explained_by_what_it_did_where_it_did_most() -
     assert notes(results) == [
         "coded & <b> in fp16 does worse than unscaled, the same without the code: 10.0 % against 88.0 % (25 °C, at "
         "1 year). There it found 400 codewords that it could not correct (read as 0, good bits and bad) and "
-        "miscorrected 15; after decoding 12,000 bits of 1,600 words are wrong, without the code 3,000 of 2,900. Exponent "
-        "bits that were stored as 0 and read as 1, which multiply a weight by a power of two: 166.5 with the code, 0 without."
+        "miscorrected 15; after decoding 12,000 bits of 1,600 words are wrong, without the code 3,000 of 2,900. "
+        "Exponent bits that were stored as 0 and read as 1, which multiply a weight by a power of two: 166.5 with the "
+        "code, 0 without."
     ]
 
 

@@ -30,11 +30,30 @@ def trust() -> str:
     return page("trust")
 
 
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split(" | ")]
+
+
 def test_every_check_point_is_on_the_page_and_every_misfit_in_bold(trust: str) -> None:
+    rows = [cells(line) for line in trust.splitlines() if line.startswith("|")]
     for point in check_points():
-        row = next(line for line in trust.splitlines() if line.startswith("|") and f"| {point.what} |" in line)
-        assert f"| {point.published:.7g} | {point.model:.7g} |" in row
-        assert (f"**{point.misfit}**" in row) == bool(point.misfit)
+        found = [row for row in rows if row[0] == f"`{point.technology}`" and row[1] == point.what]
+        assert len(found) == (2 if point.misfit else 1)
+        for _, _, published, model, ratio, verdict in found:
+            assert float(published) == pytest.approx(point.published, rel=1e-6)
+            assert float(model) == pytest.approx(point.model, rel=1e-6)
+            assert float(ratio) == pytest.approx(float(model) / float(published), rel=1e-3)
+            apart = abs(float(model) / float(published) - 1)
+            assert (apart > point.tolerance) == verdict.startswith("**") == bool(point.misfit)
+
+
+def test_misfits_stand_first_and_the_worst_of_them_first_of_all(trust: str) -> None:
+    first = trust[: trust.index("## Degrees of trust")]
+    rows = [cells(line) for line in first.splitlines() if line.startswith("| `")]
+    assert len(rows) == sum(bool(point.misfit) for point in check_points()) > 10
+    apart = [max(float(row[4]), 1 / float(row[4])) for row in rows]
+    assert apart == sorted(apart, reverse=True)
+    assert all(row[5].startswith("**") for row in rows)
 
 
 def test_every_device_point_is_on_the_page(trust: str) -> None:
