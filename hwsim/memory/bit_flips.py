@@ -22,6 +22,9 @@ class BitFlips:
     different data in words of the same width meet the same weak cells, whatever their directions and
     immune bits.
 
+    A cell is bit b of number word w here, whatever holds the words. `hwsim.memory.mechanisms.generic.Flips` are others
+    on purpose: they strike the physical cells of a device, check cells too, and anew after each write.
+
     Attributes:
         ber: bit error rate, the probability that a cell flips; or a pair, the probability that a stored 0
             flips and that a stored 1 does.

@@ -23,7 +23,7 @@ from hwsim.errors import HwsimError
 from hwsim.memory.clocks import Moment, Times, period_of
 from hwsim.memory.device_config import DeviceConfig, Source
 from hwsim.memory.ecc import Code, Outcome, outcome, round_words
-from hwsim.memory.effects import Content, Effects, Flips, WriteBacks, count_ones, in_use
+from hwsim.memory.effects import Content, Deviations, Effects, WriteBacks, count_ones, in_use
 from hwsim.memory.faults import Faults
 from hwsim.memory.geometry import Geometry
 from hwsim.memory.image import Blank, Codewords, Masks, Placement, Written
@@ -87,7 +87,7 @@ class Device:
         self._checksum: int
         self._image: Written
         self._old: Content  # what the cells held before the interval
-        self._target: Flips  # where they are meant to hold something else than the image, as a scrub wrote it
+        self._target: Deviations  # where they are meant to hold something else than the image, as a scrub wrote it
         self._written = -1  # the interval that the last write began; scrubs and rewrites begin the others
         self._since_write, self._at_write = Exposure(), self.now
         self._reads: float = 0
@@ -105,20 +105,20 @@ class Device:
         """
         placement = self._placement(memory.format, memory.words)
         beneath = Blank(self.config.new, placement, self.key.child("new cells"))
-        old = Content(beneath, Flips.none(placement))
+        old = Content(beneath, Deviations.none(placement))
         if self._layout is not None:
             old = Content(self._image, self._held())
         image = Written(memory.flat.copy(), memory.format, placement, beneath)
         _check_exact(image)
         self._old, self._image, self._layout, self._checksum = old, image, memory.layout, memory.checksum
-        self._target = Flips.none(placement)
+        self._target = Deviations.none(placement)
         self._begin_interval()
         self._written = self.interval
 
-    def _held(self) -> Flips:
+    def _held(self) -> Deviations:
         """Where the cells hold something else than the image."""
         cells = self._evaluate(access=0)
-        return Flips.of(cells.codeword, cells.held ^ cells.truth)
+        return Deviations.of(cells.codeword, cells.held ^ cells.truth)
 
     def _placement(self, fmt: WordFormat, words: int) -> Placement:
         """Where words of a format go: made at the first write, since a code depends on the format."""
@@ -154,7 +154,7 @@ class Device:
         return self._image.placement.code
 
     @property
-    def locked_in(self) -> Flips:
+    def locked_in(self) -> Deviations:
         """Codewords that scrubs wrote back wrong, or as they were read, and the cells concerned."""
         self._check_written("scrub")
         return self._target
@@ -260,7 +260,7 @@ class Device:
         cells = self._evaluate(self._accesses)
         self._reads += 1
         image = self._image
-        wrong = Flips.of(cells.codeword, cells.read ^ cells.truth)
+        wrong = Deviations.of(cells.codeword, cells.read ^ cells.truth)
         read = image.cells(wrong.codeword) ^ wrong.masks
         decoded = image.placement.decode(read)
         data = image.data(wrong.codeword)

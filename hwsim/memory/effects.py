@@ -14,7 +14,7 @@ from hwsim.memory.random import Key
 
 
 @dataclass(frozen=True)
-class Flips:
+class Deviations:
     """Cells that hold something else than an image says.
 
     Attributes:
@@ -26,13 +26,13 @@ class Flips:
     masks: Masks
 
     @classmethod
-    def of(cls, codeword: Codewords, masks: Masks) -> Flips:
+    def of(cls, codeword: Codewords, masks: Masks) -> Deviations:
         """Of sorted codewords those that have such cells."""
         some = masks.any(axis=1)
         return cls(codeword[some], masks[some])
 
     @classmethod
-    def none(cls, placement: Placement) -> Flips:
+    def none(cls, placement: Placement) -> Deviations:
         """No such cells."""
         return cls(np.empty(0, np.int64), np.empty((0, placement.halves), np.uint64))
 
@@ -48,16 +48,16 @@ class Flips:
         masks[found] = self.masks[row[found]]
         return masks
 
-    def without(self, codewords: Codewords) -> Flips:
+    def without(self, codewords: Codewords) -> Deviations:
         """Those outside some sorted codewords."""
         _, found = look_up(codewords, self.codeword)
-        return Flips(self.codeword[~found], self.masks[~found])
+        return Deviations(self.codeword[~found], self.masks[~found])
 
-    def merged(self, other: Flips) -> Flips:
+    def merged(self, other: Deviations) -> Deviations:
         """These and those of other codewords."""
         codeword = np.concatenate([self.codeword, other.codeword])
         order = np.argsort(codeword, kind="stable")
-        return Flips(codeword[order], np.concatenate([self.masks, other.masks])[order])
+        return Deviations(codeword[order], np.concatenate([self.masks, other.masks])[order])
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Content:
     """What cells hold: an image, and where they differ from it."""
 
     image: Image
-    flips: Flips
+    flips: Deviations
 
     def cells(self, codewords: Codewords) -> Masks:
         """The cells of codewords."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from hwsim.memory.ecc import Outcome
-from hwsim.memory.effects import Flips
+from hwsim.memory.effects import Deviations
 from hwsim.memory.faults import Faults
 from hwsim.memory.image import Placement
 from hwsim.memory.mechanism import Cells
@@ -32,7 +32,7 @@ class Readout:
     outcome: Outcome
     changed: Mapping[str, int]
     placement: Placement
-    wrong: Flips
+    wrong: Deviations
 
     @property
     def wrong_bits(self) -> int:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.memory.effects import Content, Effects, Flips, WriteBacks, look_up
+from hwsim.memory.effects import Content, Deviations, Effects, WriteBacks, look_up
 from hwsim.memory.image import Codewords, Masks, Written
 from hwsim.memory.intervals import Ask, Intervals, Spans, collect, event_rates
 from hwsim.memory.mechanism import Mechanism, RandomEvents
@@ -82,8 +82,8 @@ class WriteBackLayer:
 
 
 def scrub(
-    image: Written, target: Flips, old: Content, mechanisms: Sequence[Mechanism], spans: Spans, ask: Ask
-) -> tuple[Flips, Flips, int]:
+    image: Written, target: Deviations, old: Content, mechanisms: Sequence[Mechanism], spans: Spans, ask: Ask
+) -> tuple[Deviations, Deviations, int]:
     """What the cells are meant to hold after the last of some scrubs, and what they held just before it.
 
     Args:
@@ -129,8 +129,8 @@ def scrub(
         visits.append(np.flatnonzero(differs) * intervals)
     run = _Run(image, words, target.at(words), old, layers, spans, distinct(*visits), recurs)
     run.go()
-    after = Flips.of(words, run.target)
-    before = Flips.of(words, np.where((run.held_at == intervals - 1)[:, None], run.held, run.target))
+    after = Deviations.of(words, run.target)
+    before = Deviations.of(words, np.where((run.held_at == intervals - 1)[:, None], run.held, run.target))
     elsewhere = target.without(words)
     return after.merged(elsewhere), before.merged(elsewhere), sum(len(one.upsets.interval) for one in found)
 

@@ -383,6 +383,20 @@ def test_a_mission_is_followed_from_write_to_read_to_read() -> None:
     assert by_hand.read().cells.tolist() == readouts[2].cells.tolist()
 
 
+def test_what_is_written_at_the_beginning_of_a_mission_is_written_under_its_first_condition() -> None:
+    class ColdWrites(WriteErrors):
+        def rates(self, situation: Situation) -> Rates:
+            return Rates.both(0.0 if situation.at_write == HOT else 0.5)
+
+    mission = Mission((Phase(HOUR, HOT), Phase(HOUR, Condition(25))), read_at_s=(0, 2 * HOUR))
+    device = Device(mechanisms=[ColdWrites()], seed=1)
+    readouts = device.follow(mission, memory_of(4000))
+    assert next(readouts).wrong_bits == 0
+    assert device.now == HOT
+    assert next(readouts).wrong_bits == 0
+    assert device.now == Condition(25)
+
+
 def test_a_device_of_a_given_geometry_has_it_and_words_of_its_code() -> None:
     wide = Geometry(banks=2, rows=4, columns=100, word_cells=1, interleave=1, block_rows=2, block_columns=50)
     device = written([1, 2, 3], geometry=wide, ecc="secded")

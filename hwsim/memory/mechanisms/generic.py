@@ -41,7 +41,7 @@ _TRAITS: dict[Per, Traits] = {
 
 @dataclass(frozen=True, repr=False)
 class Flips(RandomEvents):
-    """Independent flips, the same for all cells.
+    """Independent flips of a device's cells, the same for all of them; `hwsim.BitFlips` are those of bare words.
 
     Attributes:
         rate: how often a cell flips, or a pair: a stored 0, and a stored 1.
