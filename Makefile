@@ -9,12 +9,17 @@ WORKERS ?= 2
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow bench docs clean
+# Cases of `make fuzz`, and the seed that they follow from.
+CASES ?= 20000
+SEED ?= 1
+
+.PHONY: help demo test test-slow fuzz bench docs clean
 
 help:
 	@echo "make demo       run the quickstart scenario: a table, and a report in results/quickstart"
 	@echo "make test       linter, type checker, manual, and all tests but the slow ones"
 	@echo "make test-slow  the slow tests"
+	@echo "make fuzz       20,000 inputs that are nearly right: each ends in a result or in one short sentence"
 	@echo "make bench      speed, as ratios measured in one run"
 	@echo "make docs       the manual, as HTML in site/"
 	@echo "make clean      remove the environment and whatever the other targets made"
@@ -30,6 +35,9 @@ test: $(VENV)/.dev docs
 
 test-slow: $(VENV)/.dev
 	$(BIN)/pytest -m slow
+
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.fuzz --cases $(CASES) --seed $(SEED)
 
 bench: $(VENV)/.bench
 	@set -e; for script in $$(grep -l __main__ benchmarks/*.py); do \

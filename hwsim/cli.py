@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -29,9 +30,18 @@ app.add_typer(memory, short_help="Memory technologies: constants, sources, error
 def main() -> None:
     """Run the command line. Wrong input ends in one line on stderr and exit code 2."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except HwsimError as error:
-        print("hwsim: " + " ".join(str(error).split()), file=sys.stderr)
+        print(f"hwsim: {error}", file=sys.stderr)
+        sys.exit(WRONG_INPUT)
+    except OSError as error:
+        if error.filename is not None:  # a file, which no one here has named: nothing that input explains
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left to be written at the end
+        print(f"hwsim: The output cannot be written: {error.strerror}.", file=sys.stderr)
         sys.exit(WRONG_INPUT)
 
 
@@ -93,7 +103,7 @@ def run(
     from hwsim.report.terminal import print_results
 
     print_results(results, stdout())
-    stdout().print(f"\nTables, figures and the report are in [bold]{folder}[/]; open {report}", highlight=False)
+    stdout().print(f"\nTables, figures and the report are in {folder}; open {report}", highlight=False)
 
 
 @app.command(short_help="Write the report of a finished run again.")
@@ -137,9 +147,10 @@ def formats() -> None:
     console = stdout()
     console.print(format_table())
     console.print(
-        "[dim]Any qM.N exists too: a sign, M integer and N fraction bits, 32 in all at most; "
-        "qM.N_sm is the same in sign and magnitude.[/]",
+        "Any qM.N exists too: a sign, M integer and N fraction bits, 32 in all at most; "
+        "qM.N_sm is the same in sign and magnitude.",
         highlight=False,
+        style="dim",
     )
 
 
@@ -158,7 +169,9 @@ def networks(
     console = stdout()
     console.print(table)
     if not everything:
-        console.print("[dim]Any torchvision classifier can be named as well: --all lists them.[/]", highlight=False)
+        console.print(
+            "Any torchvision classifier can be named as well: --all lists them.", highlight=False, style="dim"
+        )
 
 
 app.command(short_help="Count what every way of dividing costs, and say why.")(divisions)

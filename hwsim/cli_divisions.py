@@ -96,12 +96,12 @@ def divisions(
     console = stdout()
     images = f"{batch} image{'s' if batch > 1 else ''} of {' x '.join(map(str, shape))}"
     if everywhere:
-        console.print(f"[bold]{loaded.name}[/], {way}, {images}", highlight=False)
+        console.print(f"{loaded.name}, {way}, {images}", highlight=False)
         for line in shown.place_lines(row):
             console.print(plain(line), soft_wrap=True)
     else:
         words = next((row.counts.total.words_read for row in rows if row.counts is not None), 0)
-        console.print(f"[bold]{loaded.name}[/], {images}, {words:,} words read", highlight=False)
+        console.print(f"{loaded.name}, {images}, {words:,} words read", highlight=False)
         console.print(shown.cost_table(rows))
         if batch > 1:
             console.print(shown.cost_table(rows, each_image=True))

@@ -56,7 +56,7 @@ def show(name: Name, changes: Changes = None) -> None:
 
     found = _technology(name, changes)
     console = stdout()
-    console.print(f"[bold]{found.title}[/] ({found.name}); its cells fail by {', '.join(found.mechanisms)}")
+    console.print(f"{found.title} ({found.name}); its cells fail by {', '.join(found.mechanisms)}")
     if found.note:
         console.print(plain(found.note))
     for group, meaning in GROUPS.items():
@@ -131,7 +131,7 @@ def rate(
     result = error_rate(found, condition, age_s, cycles)
     console = stdout()
     lived = f"after {duration(age_s)} at {condition}" + (f", {cycles:,} cycles before" if cycles else "")
-    console.print(f"[bold]{result.total:.3e}[/] of the cells are wrong: {found.title}, {lived}", highlight=False)
+    console.print(f"{result.total:.3e} of the cells are wrong: {found.title}, {lived}", highlight=False)
     table = new_table("by", ">share of cells")
     for mechanism, part in result.parts.items():
         table.add_row(mechanism, "not known" if part is None else f"{part:.3e}")

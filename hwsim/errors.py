@@ -18,7 +18,12 @@ class HwsimError(ValueError):
     """Wrong input. The message is one sentence: what is wrong, where, and what would be right."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(cut(message, LONGEST))
+        super().__init__(cut(_on_one_line(message), LONGEST))
+
+
+def _on_one_line(text: str) -> str:
+    """A text without line breaks and without what would move a terminal's cursor, which is written out."""
+    return "".join(char if char.isprintable() else " " if char.isspace() else ascii(char)[1:-1] for char in text)
 
 
 def cut(text: str, most: int) -> str:
@@ -53,7 +58,7 @@ def shown(value: object) -> str:
 def unknown(kind: str, name: object, valid: Iterable[str]) -> HwsimError:
     """The error for a name that is not one of `valid`: names the nearest one, else lists as many as fit."""
     names = sorted(valid)
-    near = difflib.get_close_matches(str(name)[:_COMPARED], names, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(name[:_COMPARED] if isinstance(name, str) else shown(name), names, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}?" if near else f"choose one of {_listed(names)}."
     return HwsimError(f"Unknown {kind} {shown(name)}: {hint}")
 

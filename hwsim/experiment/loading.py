@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from hwsim.errors import HwsimError, cut, shown, unknown
 from hwsim.experiment.resolve import resolve
 from hwsim.experiment.scenario import UNUSED, UNUSED_IN_VARIANTS, Scenario
-from hwsim.experiment.settings import keys_of, must, nested_model
+from hwsim.experiment.settings import WrongValueError, keys_of, must, nested_model
 from hwsim.files import DEEPEST, NotTomlError, check_tables, kind_of, parse_toml, read_toml, user_path
 from hwsim.library import library
 from hwsim.numerals import whole
@@ -157,7 +157,7 @@ def _sentence(error: ValidationError, where: str, data: Mapping[str, Any]) -> Hw
         return unknown(f"key in {where}", key, _keys_beside(place))
     if kind == "missing":
         return HwsimError(f"`{key}` is missing in {where}: give {_must(place)}.")
-    if isinstance(cause, HwsimError) or (kind == "value_error" and str(cause) != "not a target"):
+    if isinstance(cause, HwsimError) or (kind == "value_error" and not isinstance(cause, WrongValueError)):
         text = str(cause) if str(cause)[-1] in ".?" else f"{cause}."
         return HwsimError(f"`{key}` in {where}: {text}" if key else f"In {where}: {text}")
     return HwsimError(f"`{key}` in {where} is {shown(first['input'])}: it must be {_must(place)}.")

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from hwsim.errors import HwsimError, unknown
 from hwsim.experiment.quantities import Capacity
-from hwsim.experiment.settings import REQUIRED, Settings, one_or_many, setting, unique
+from hwsim.experiment.settings import REQUIRED, Settings, WrongValueError, one_or_many, setting, unique
 from hwsim.memory.constants import Technology, technology
 from hwsim.memory.ecc import code_names
 from hwsim.memory.geometry import MOST_INTERLEAVED
@@ -50,6 +50,13 @@ def known_code(name: str) -> str:
     return name
 
 
+def printed(text: str) -> str:
+    """A text for people; what moves a cursor, or is no character, cannot stand in a table or a figure."""
+    if not text.isprintable():
+        raise WrongValueError("not printed")
+    return text
+
+
 def _bit_sets(value: Any) -> Any:
     """`[]`, `["a", "b"]` (one set of bits) or `[[], ["a"]]` (several sets, run one after the other)."""
     sets = one_or_many(value)
@@ -59,6 +66,8 @@ def _bit_sets(value: Any) -> Any:
 
 
 Name = Annotated[str, Field(min_length=1)]
+Label = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(printed)]
+Sentence = Annotated[str, Field(min_length=1), AfterValidator(lambda text: printed(" ".join(text.split())))]
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(ge=0, le=1)]
 Hazard = Annotated[float, Field(ge=0)]

@@ -13,12 +13,23 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from hwsim.errors import HwsimError, shown, unknown
-from hwsim.experiment.memory_settings import DEVICE, FLIPS, Ecc, Formats, MemorySettings, Name, Positive
+from hwsim.experiment.memory_settings import (
+    DEVICE,
+    FLIPS,
+    Ecc,
+    Formats,
+    Label,
+    MemorySettings,
+    Name,
+    Positive,
+    Sentence,
+)
 from hwsim.experiment.mission_settings import MissionSettings
 from hwsim.experiment.settings import (
     REQUIRED,
     SettingRow,
     Settings,
+    WrongValueError,
     list_settings,
     one_or_many,
     setting,
@@ -70,7 +81,7 @@ def _target(value: Any) -> Target:
     if value == "default":
         return "default"
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise ValueError("not a target")
+        raise WrongValueError("no target")
     return real(value, "a target")
 
 
@@ -219,7 +230,9 @@ class ScalingSettings(Settings):
 class Variant(Settings):
     """One way of protecting the weights; all variants of a scenario meet the same weak cells."""
 
-    name: Name = setting(REQUIRED, "a name", "what the tables and figures call it")
+    name: Label = setting(
+        REQUIRED, "a name of up to 100 characters that can be printed", "what the tables and figures call it"
+    )
     scaling: ScalingSettings | None = setting(
         None, "a table such as { target = 'default' }", "the scaling of the weights; absent for unscaled"
     )
@@ -268,8 +281,8 @@ class Variant(Settings):
 
 
 class Scenario(Settings):
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = setting(
-        REQUIRED, "letters, digits, '_', '-' and '.'", "names the results folder; the file's name unless said"
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")] = setting(
+        REQUIRED, "up to 100 letters, digits, '_', '-' and '.'", "names the results folder; the file's name unless said"
     )
     study: Study = setting(
         "accuracy",
@@ -278,7 +291,7 @@ class Scenario(Settings):
         "of a device, which it is without being said where there is a [mission]",
     )
     seed: Annotated[int, Field(ge=0)] = setting(1, "a whole number, 0 or more", "every random draw follows from it")
-    assumptions: Annotated[tuple[Name, ...], BeforeValidator(one_or_many)] = setting(
+    assumptions: Annotated[tuple[Sentence, ...], BeforeValidator(one_or_many)] = setting(
         (), "a sentence, or a list of them", "what the results rest on: printed with them, and of no other effect"
     )
     network: NetworkSettings = setting(REQUIRED, "a table", "")

@@ -14,6 +14,10 @@ from pydantic.fields import FieldInfo
 REQUIRED: Any = ...
 
 
+class WrongValueError(ValueError):
+    """A value is not what its key says that it must be: there is no more to say."""
+
+
 class Settings(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 

@@ -62,10 +62,10 @@ def technology(source: str | Path | Mapping[str, Any]) -> Technology:
     Raises `HwsimError` for an unknown name, a missing file, and whatever is wrong with a table.
     """
     if isinstance(source, Mapping):
-        return _own_table(source, str(source.get("name", "own table")))
-    if isinstance(source, Path) or str(source).endswith(".toml"):
+        return _own_table(source, _text(source, "name", "own table"))
+    if isinstance(source, Path) or (isinstance(source, str) and source.endswith(".toml")):
         return _own_table(read_toml(source, "The technology table"), user_path(source).stem)
-    if source not in technologies():
+    if not isinstance(source, str) or source not in technologies():
         raise unknown("technology", source, technologies())
     return _known(source)
 
@@ -148,9 +148,9 @@ def _own_table(table: Mapping[str, Any], name: str) -> Technology:
     return base._with(
         changed,
         name=name,
-        title=table.get("title", f"{base.title}, changed"),
+        title=_text(table, "title", f"{base.title}, changed"),
         mechanisms=_mechanisms(table, name) if "mechanisms" in table else base.mechanisms,
-        note=table.get("note", base.note),
+        note=_text(table, "note", base.note),
     )
 
 
@@ -163,10 +163,10 @@ def _technology(table: Mapping[str, Any], name: str) -> Technology:
         for group in GROUPS
     }
     return Technology(
-        name=table.get("name", name),
-        title=table.get("title", name),
+        name=_text(table, "name", name),
+        title=_text(table, "title", name),
         mechanisms=_mechanisms(table, name),
-        note=table.get("note", ""),
+        note=_text(table, "note", ""),
         **groups,
     )
 
@@ -182,6 +182,8 @@ def _constant(name: str, entry: object, table: str) -> Constant:
     trust = entry.get("trust", "given")
     if trust not in get_args(Trust):
         raise unknown("trust", trust, get_args(Trust))
+    if not isinstance(entry["unit"], str):
+        raise HwsimError(f'{where} has the unit {shown(entry["unit"])}: give a text, as "s" or "1".')
     parse_unit(entry["unit"])
     value = entry["value"]
     if not isinstance(value, int) or isinstance(value, bool):  # whole numbers stay whole
@@ -208,6 +210,14 @@ def _mechanisms(table: Mapping[str, Any], name: str) -> tuple[str, ...]:
     if not isinstance(mechanisms, list | tuple) or not all(isinstance(one, str) for one in mechanisms):
         raise HwsimError(f"mechanisms of table {name!r} must be a list of names, not {shown(mechanisms)}.")
     return tuple(mechanisms)
+
+
+def _text(table: Mapping[str, Any], key: str, default: str) -> str:
+    """A text of a table, without line breaks."""
+    text = table.get(key, default)
+    if not isinstance(text, str):
+        raise HwsimError(f"{key} of a table of constants is {shown(text)}: give a text.")
+    return " ".join(text.split())
 
 
 def _check_keys(table: Mapping[str, Any], valid: tuple[str, ...], kind: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+import io
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,12 +19,27 @@ from hwsim.experiment.progress import Progress
 
 
 def stdout() -> Console:
-    """Where results go."""
-    return Console()
+    """Where results go: texts as they are, whose brackets are never markup, in whatever characters it can show."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors=_SPELLED)
+    return Console(markup=False, emoji=False)
+
+
+def _spell(error: UnicodeError) -> tuple[str, int]:
+    """In place of characters that an output cannot show: what stands for them in ASCII."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_ASCII.get(char, "?") for char in error.object[error.start : error.end]), error.end
+
+
+_SPELLED = "hwsim.spelled"
+_ASCII = {"±": "+-", "×": "x", "·": "*", "µ": "u", "μ": "u", "°": " deg ", "–": "-", "—": "-", "→": "->", "≤": "<="}
+_ASCII |= {"≥": ">=", "’": "'", "…": "..."}
+codecs.register_error(_SPELLED, _spell)
 
 
 def plain(text: str) -> Text:
-    """Text as it is: rich would take "[imagenet]" for markup."""
+    """Text that is not highlighted."""
     return Text(text)
 
 
@@ -49,7 +67,7 @@ def progress_bar() -> Iterator[Progress]:
     console = Console(stderr=True)
     bars = Bars(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=20),
         TextColumn("{task.fields[steps]}"),
         TimeRemainingColumn(),
