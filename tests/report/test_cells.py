@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from rich.console import Console
 from rich.table import Table
 
 from hwsim.experiment.columns import ACCURACY, BIT_ERRORS, CONSTANTS, LIFETIME, MECHANISMS, count_columns
 from hwsim.experiment.results import Results, Row
 from hwsim.report.answer import Answer, AnswerLine
 from hwsim.report.tables import shares
-from hwsim.report.terminal import answer_table, bit_error_table, code_table, cost_table, share_tables
+from hwsim.report.terminal import answer_table, bit_error_table, code_table, cost_table, print_results, share_tables
 from hwsim.report.write import render
 from tests.report.made_up import made_up
 
@@ -358,3 +360,19 @@ def test_the_answers_table_names_a_section_once() -> None:
     table = answer_table(Answer("?", lines, "!"))
     cells = [[str(cell) for cell in column.cells] for column in table.columns]
     assert cells == [["fp16", "", "q2.5"], ["1e-3", "none", "1e-4"], ["a*", "b, [c]", "a"]]
+
+
+def test_the_page_and_the_terminal_say_how_far_an_interval_over_images_reaches_at_most() -> None:
+    results = made_up("accuracy")
+    farthest = 0.0
+    for row in results.rows:
+        for end in ("low", "high"):
+            farthest = max(farthest, abs(row[f"accuracy_images_{end}"] - row["accuracy"]))
+    (row,) = results.rows[3:4]
+    row["accuracy_images_low"] = row["accuracy"] - farthest - 0.1  # only one end of one row reaches so far
+    console = Console(file=io.StringIO(), width=200)
+    print_results(results, console)
+    assert isinstance(console.file, io.StringIO)
+    said = f"at most {100 * (farthest + 0.1):.1f} points from the mean"
+    for text in (render(results, []), console.file.getvalue()):
+        assert said in " ".join(text.split())
