@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +14,9 @@ from hwsim import __version__
 from hwsim.cli_divisions import divisions
 from hwsim.cli_memory import app as memory
 from hwsim.errors import HwsimError
+from hwsim.interruption import ends_at_once, say_when_interrupted
 
-WRONG_INPUT, INTERRUPTED = 2, 130
+WRONG_INPUT = 2
 
 app = typer.Typer(
     name="hwsim",
@@ -30,10 +32,11 @@ app.add_typer(memory, short_help="Memory technologies: constants, sources, error
 def main() -> None:
     """Run the command line. Wrong input ends in one line on stderr and exit code 2."""
     try:
-        try:
-            app()
-        finally:
-            sys.stdout.flush()
+        with ends_at_once():
+            try:
+                app()
+            finally:
+                sys.stdout.flush()
     except HwsimError as error:
         print(f"hwsim: {error}", file=sys.stderr)
         sys.exit(WRONG_INPUT)
@@ -77,29 +80,19 @@ def run(
     Finished trials are kept: running an interrupted scenario again goes on from them.
     """
     from hwsim.experiment.loading import load_scenario
+    from hwsim.experiment.trial_log import kept
 
     loaded = load_scenario(scenario, settings or ())
     folder = out or Path("results") / loaded.name
+    say_when_interrupted(partial(kept, folder))
     from hwsim.report.console import progress_bar, stdout
 
-    try:
-        with progress_bar() as progress:
-            from hwsim.experiment.run import run_scenario
-            from hwsim.report.write import write_report
+    with progress_bar() as progress:
+        from hwsim.experiment.run import run_scenario
+        from hwsim.report.write import write_report
 
-            results = run_scenario(loaded, out=folder, fresh=fresh, progress=progress)
-            report = write_report(results, progress)
-    except KeyboardInterrupt:
-        from hwsim.experiment.store import finished_trials
-
-        kept = finished_trials(folder)
-        print(
-            f"Interrupted. {kept} finished trials are kept in {folder}; the same command goes on from them."
-            if kept
-            else "Interrupted before the first trial was finished: nothing is kept.",
-            file=sys.stderr,
-        )
-        raise typer.Exit(INTERRUPTED) from None
+        results = run_scenario(loaded, out=folder, fresh=fresh, progress=progress)
+        report = write_report(results, progress)
     from hwsim.report.terminal import print_results
 
     print_results(results, stdout())

@@ -319,7 +319,7 @@ def test_an_interrupted_run_says_what_is_kept_and_goes_on_from_it(tmp_path: Path
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     log = tmp_path / "results" / "mine" / "trials.jsonl"
-    while process.poll() is None and not log.exists():
+    while process.poll() is None and not (log.exists() and log.read_bytes()):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
@@ -333,16 +333,41 @@ def test_an_interrupted_run_says_what_is_kept_and_goes_on_from_it(tmp_path: Path
     assert not (log.parent / "results.csv").exists()
 
 
-def test_an_interruption_before_the_first_trial_keeps_nothing(
-    command: Command, scenario: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+INTERRUPTED_AT = """
+import os, signal, sys
+from hwsim.__main__ import main
 
-    monkeypatch.setattr("hwsim.experiment.run.run_scenario", interrupted)
-    said = command("run", scenario)
-    assert said.code == 130
-    assert said.err == "Interrupted before the first trial was finished: nothing is kept.\n"
+class Finder:
+    left = int(sys.argv.pop(1))
+
+    def find_spec(self, *_):
+        if not self.left:
+            os.kill(os.getpid(), signal.SIGINT)
+        self.left -= 1
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Finder())
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [0, 1, 40, 200, 400, 700, 1000, 1300, 1600])
+def test_ctrl_c_is_one_line_while_anything_is_loaded(tmp_path: Path, scenario: str, number: int) -> None:
+    """A real process sends itself a real SIGINT when the module of this number is looked for: most are torch's."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_AT, str(number), "run", scenario],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(hwsim.__file__).parents[1])},
+    )
+    assert done.returncode == 130
+    assert done.stderr in (
+        "Interrupted.\n",
+        "Interrupted before the first trial was finished: nothing is kept.\n",
+    )
+    assert done.stdout == ""
+    assert not (tmp_path / "results").exists()
 
 
 # --- the other commands

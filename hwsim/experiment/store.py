@@ -38,6 +38,7 @@ from hwsim.experiment.loading import load_scenario, to_toml
 from hwsim.experiment.plans import Plans, from_json, to_json
 from hwsim.experiment.points import Trial, all_trials, trial_of
 from hwsim.experiment.scenario import Scenario
+from hwsim.experiment.trial_log import TRIALS, finished_trials
 
 if sys.platform == "win32":
     import msvcrt
@@ -45,7 +46,7 @@ else:
     import fcntl
 
 MARK = ".hwsim"
-SCENARIO, ENVIRONMENT, TRIALS, PLANS = "scenario.toml", "environment.json", "trials.jsonl", "plans.json"
+SCENARIO, ENVIRONMENT, PLANS = "scenario.toml", "environment.json", "plans.json"
 RESULTS, RESULTS_JSON, COUNTS = "results.csv", "results.json", "counts.csv"
 MECHANISMS, CONSTANTS = "mechanisms.csv", "constants.csv"
 REPORT, FIGURES = "report.html", "figures"
@@ -340,14 +341,6 @@ class ResultsFolder:
             finally:
                 os.close(handle)
             partial.replace(path)
-
-
-def finished_trials(folder: Path) -> int:
-    """How many finished trials a results folder holds."""
-    try:
-        return (folder / TRIALS).read_bytes().count(b"\n")
-    except OSError:
-        return 0
 
 
 def _lock(handle: int) -> None:

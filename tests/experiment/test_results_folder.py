@@ -20,7 +20,8 @@ from hwsim.experiment.columns import ACCURACY, BIT_ERRORS, Column, count_columns
 from hwsim.experiment.loading import load_scenario
 from hwsim.experiment.points import Point, Trial
 from hwsim.experiment.results import Results
-from hwsim.experiment.store import ENVIRONMENT, MARK, SCENARIO, TRIALS, ResultsFolder, finished_trials
+from hwsim.experiment.store import ENVIRONMENT, MARK, SCENARIO, TRIALS, ResultsFolder
+from hwsim.experiment.trial_log import finished_trials
 
 from .conftest import small
 
