@@ -17,6 +17,7 @@ import pytest
 
 import hwsim
 from hwsim import cli
+from hwsim.experiment.store import DERIVED, KEPT, MARK
 
 SCENARIO = """
 seed = 3
@@ -136,8 +137,9 @@ def test_run_prints_tables_and_writes_a_report(command: Command, scenario: str) 
         "results.json",
         "counts.csv",
         "report.html",
-        *(f"figures/{name}.{kind}" for name in ("accuracy", "agreement") for kind in ("png", "svg")),
+        *(f"figures/{name}.{kind}" for name in ("accuracy", "agreement", "loss") for kind in ("png", "svg", "pdf")),
     }
+    assert found <= {MARK, *KEPT, *DERIVED}, "a file that the store does not name would outlive --fresh"
 
 
 def test_settings_and_the_folder_can_be_chosen(command: Command, scenario: str) -> None:

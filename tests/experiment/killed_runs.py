@@ -153,7 +153,7 @@ def warm(*scenarios: dict[str, Any] | None) -> None:
 
     def draw(results: Any) -> Iterator[write.Drawn]:
         for name in ("bit_errors",) if results.scenario.study == "bit_errors" else ("accuracy", "agreement"):
-            yield write.Drawn(name, name, "", {"png": b"\x89PNG", "svg": b"<svg/>"})
+            yield write.Drawn(name, name, "", {"png": b"\x89PNG", "svg": b"<svg/>"}, [])
 
     write.draw = draw
 
