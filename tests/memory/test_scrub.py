@@ -287,6 +287,18 @@ class LostAt(Mechanism):
         return Upsets.of(self.cells, FORCE_0) if situation.now.temperature_c == self.temperature_c else Upsets.none()
 
 
+@pytest.mark.parametrize("rate", [(3e-6, 0.0), (0.0, 3e-6), (1e-7, 3e-6)])
+def test_events_that_strike_zeros_and_ones_unequally_are_drawn_at_the_higher_rate(rate: tuple[float, float]) -> None:
+    device, dense, _ = both([Flips(rate, per="second")], "none", seed=4, words=64)
+    device.advance(Mission((Phase(HOUR),), 20.5 * HOUR, scrub_every_s=HOUR))
+    for index in range(21):
+        dense.advance(HOUR if index < 20 else HOUR / 2, Condition())
+        if index < 20:
+            dense.scrub()
+    check_equal(device, dense)
+    assert device.read().wrong_bits > 10
+
+
 class FailsInHeat(WriteErrors):
     """A write in the heat fails one time in twenty."""
 
