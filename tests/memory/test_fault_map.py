@@ -184,6 +184,12 @@ def test_a_cell_fails_on_the_side_of_its_threshold_that_the_map_names() -> None:
     assert low.at(0.5).conditions["level"] == "0.5 V"
 
 
+@pytest.mark.parametrize(("side", "failing"), [("below", [3]), ("above", [1])])
+def test_a_cell_at_its_threshold_works(side: str, failing: list[int]) -> None:
+    at = FaultMap.of(SMALL, [1, 2, 3], threshold=[0.4, 0.5, 0.6], threshold_of=Threshold("V", side))  # type: ignore[arg-type]
+    assert at.at(0.5).cell.tolist() == failing
+
+
 @given(st.floats(0.3, 0.7), st.floats(0.3, 0.7))
 def test_a_lower_voltage_fails_a_superset(one: float, other: float) -> None:
     found = measured()
@@ -260,8 +266,9 @@ def test_faults_beyond_a_network_do_nothing_to_it() -> None:
 
 
 def test_a_network_larger_than_the_map_is_refused() -> None:
-    memory = Memory({"a": np.zeros(1000, np.uint8)}, get_format("int8"))
-    with pytest.raises(HwsimError, match=r"1,000 words of int8 do not fit a memory of 3 banks .* room for 60"):
+    assert measured().at(0.5).faults(Memory({"a": np.zeros(60, np.uint8)}, get_format("int8"))).layout.words == 60
+    memory = Memory({"a": np.zeros(61, np.uint8)}, get_format("int8"))
+    with pytest.raises(HwsimError, match=r"61 words of int8 do not fit a memory of 3 banks .* room for 60"):
         measured().at(0.5).faults(memory)
     wide = Memory({"a": np.zeros(1, np.uint32)}, get_format("fp32"))
     with pytest.raises(HwsimError, match="A word of fp32 does not fit a memory word of 8 cells"):

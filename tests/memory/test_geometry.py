@@ -65,6 +65,23 @@ def test_units_and_their_members_are_inverse(geometry: Geometry, scope: str, dat
         assert geometry.units(scope, lines * geometry.columns) == used.max() + 1
 
 
+def test_few_lines_lie_in_few_banks() -> None:
+    geometry = Geometry(banks=8, rows=4, columns=64, word_cells=64)
+    assert [geometry.units("bank", lines * 64) for lines in (0, 1, 3, 8, 9, 32)] == [0, 1, 3, 8, 8, 8]
+
+
+@pytest.mark.parametrize(("check_bits", "columns"), [(0, 500), (8, 7 * 72 + 52)])
+def test_what_a_block_has_beyond_whole_words_stays_spare(check_bits: int, columns: int) -> None:
+    # 500 columns hold 7 words of 64 bits and 52 cells more.
+    geometry = Geometry.for_words(70, word_bits=64, check_bits=check_bits, block_columns=500)
+    assert (geometry.columns, geometry.block_columns, geometry.words_per_row, geometry.rows) == (
+        columns,
+        columns,
+        7,
+        10,
+    )
+
+
 @given(geometries())
 def test_a_block_is_a_rectangle_of_one_bank(geometry: Geometry) -> None:
     position = geometry.position(np.arange(geometry.cells))
