@@ -319,7 +319,8 @@ class Scenario(Settings):
                     raise unknown(f"format of variant {variant.name!r}", name, self.memory.formats)
         given = self._unused()
         if given:
-            raise HwsimError(f"`{given}` has no effect in a {self.study!r} study: leave it out")
+            article = "an" if self.study[0] in "aeiou" else "a"
+            raise HwsimError(f"`{given}` has no effect in {article} {self.study!r} study: {self._instead_of(given)}")
         unheeded = [key for key in self.unheeded if key in self.datapath.model_fields_set]
         if unheeded:
             raise HwsimError(
@@ -354,6 +355,18 @@ class Scenario(Settings):
             return ()
         absorbs = any(variant.divide == "absorbed" for variant in self.variants)
         return PLANNING if absorbs else ("bias_multiplier", *PLANNING)
+
+    def _instead_of(self, key: str) -> str:
+        """What to do about a setting that the study would ignore."""
+        name = key.rpartition(".")[2]
+        if self.study == "accuracy" and name in DEVICE:
+            return (
+                "it is of a device, so add a [mission] such as profile = [{ for = '1 s' }], with rates of flips in "
+                "`memory.flips` and not in `memory.ber`"
+            )
+        if self.study == "lifetime" and name == "ber":
+            return "give rates of flips in a table such as memory.flips = { zero_to_one = 1e-4, one_to_zero = 1e-4 }"
+        return "leave it out"
 
     def _unused(self) -> str | None:
         """The first setting that the study would ignore: that is an error, never a silence."""

@@ -312,3 +312,25 @@ def test_a_scenario_cannot_be_changed_once_it_is_made() -> None:
     with pytest.raises(HwsimError, match="finished Scenario"):
         load_scenario(scenario, ["seed=4"])
     assert isinstance(load_scenario(scenario), Scenario)
+
+
+@pytest.mark.parametrize("key", ["memory.ecc='secded'", "memory.fault_map={file='x.csv'}", "memory.interleave=2"])
+def test_a_setting_of_a_device_says_what_a_sweep_of_rates_lacks(key: str) -> None:
+    data = {"name": "x", "network": {"name": "lenet5"}, "memory": {"format": "fp16", "ber": 0.1}}
+    with pytest.raises(HwsimError, match=r"no effect in an 'accuracy' study: .*add a \[mission\] such as"):
+        load_scenario(data, [key])
+
+
+def test_what_is_advised_for_a_code_in_a_sweep_of_rates_is_a_scenario() -> None:
+    data = {"name": "x", "network": {"name": "lenet5"}, "memory": {"format": "fp16", "ecc": "secded"}}
+    advised = ["mission.profile=[{ for = '1 s' }]", "memory.flips={ zero_to_one = 1e-4, one_to_zero = 1e-4 }"]
+    assert load_scenario(data, advised).study == "lifetime"
+    with pytest.raises(HwsimError, match=r"`memory.ber` has no effect in a 'lifetime' study: give rates of flips"):
+        load_scenario(data, [*advised, "memory.ber=1e-4"])
+
+
+def test_more_trials_than_can_be_run_are_refused_at_once() -> None:
+    data = {"name": "x", "network": {"name": "lenet5"}, "memory": {"format": "fp16", "ber": [0.1, 0.2]}}
+    assert load_scenario(data, ["trials.fault_maps=1000000"])
+    with pytest.raises(HwsimError, match="no more than 10,000,000 can be run"):
+        load_scenario(data, ["trials.fault_maps=1000000000000"])
