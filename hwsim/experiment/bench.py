@@ -10,6 +10,8 @@ from hwsim.experiment.environment import describe_environment, load_captured
 from hwsim.experiment.progress import Progress
 from hwsim.experiment.scenario import Scenario
 from hwsim.experiment.trials import Bench, reference_logits
+from hwsim.hardening.harden import storable_names
+from hwsim.network import Network
 
 
 class Given(NamedTuple):
@@ -60,6 +62,7 @@ def open_bench(scenario: Scenario, progress: Progress, given: Given | None = Non
         "parameters": loaded.parameters,
         "weights": loaded.weights,
         "layers": len(network.layers),
+        **safe_facts(network, scenario),
         "data": data.source,
         "images": len(data),
         "crops": data.crops,
@@ -67,3 +70,9 @@ def open_bench(scenario: Scenario, progress: Progress, given: Given | None = Non
         "accuracy": bench.accuracy,
     }
     return Opened(bench, facts, describe_environment(scenario, network, data))
+
+
+def safe_facts(network: Network, scenario: Scenario) -> dict[str, Any]:
+    """Which of the network's parameters a run stores, in a sentence, and the ones that stay in safe memory."""
+    found = network.whereabouts(storable_names(network, scenario.memory.store))
+    return {"stored": str(found), "safe": found.rows}

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from hwsim.experiment import columns
+from hwsim.experiment.bench import safe_facts
 from hwsim.experiment.environment import describe_environment, load_captured
 from hwsim.experiment.points import prepared
 from hwsim.experiment.progress import Progress
@@ -45,6 +46,7 @@ def bit_error_study(scenario: Scenario, folder: ResultsFolder, progress: Progres
         "parameters": loaded.parameters,
         "weights": loaded.weights,
         "layers": len(network.layers),
+        **safe_facts(network, scenario),
     }
     return Results(scenario, folder.path, facts, rows, [], environment)
 

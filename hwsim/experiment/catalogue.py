@@ -273,6 +273,15 @@ def _from_card(folder: Path, weights: str | Path | None, seed: int, options: dic
     if install := card.missing():
         raise HwsimError(f"Network {card.name!r} needs packages that are not here: `{install}`.")
     module = _built(function_in_file(card.builder, folder), card.name, seed, options)
+    from torch.nn.parameter import is_lazy
+
+    known = not any(map(is_lazy, module.parameters()))
+    count = sum(parameter.numel() for parameter in module.parameters()) if known else card.parameters
+    if count != card.parameters and not options:
+        raise HwsimError(
+            f"The card of {card.name!r} says parameters = {card.parameters:,}, but the network has {count:,}: correct "
+            f"`parameters` in {folder / 'card.toml'}."
+        )
     if weights == "random" or (weights is None and card.weights is None):
         return _Found(module, card.name, f"random (seed {seed})", card)
     if weights in (None, "default"):

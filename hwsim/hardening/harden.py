@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hwsim.errors import HwsimError, unknown
 from hwsim.hardening.scaling import Constants, Scaling
 from hwsim.network import Network
+from hwsim.network.holdings import Whereabouts
 from hwsim.words import WordFormat, get_format
 
 STORES = ("weights", "biases")
@@ -37,6 +38,11 @@ class Hardened:
     words: Mapping[str, NDArray[Any]]
     constants: Mapping[str, Constants]
     clipped: Mapping[str, int]
+
+    @property
+    def whereabouts(self) -> Whereabouts:
+        """Which of the module's parameters lie in the memory under study, and which in safe memory."""
+        return self.network.whereabouts(self.words)
 
     @property
     def constant_bits(self) -> int:
@@ -70,6 +76,7 @@ class Hardened:
             f"{sum(w.size for w in self.words.values()):,} words of {self.format.name}, {how}; "
             f"{self.constant_bits:,} bits of constants; {sum(self.clipped.values()):,} values clipped"
         ]
+        lines += [f"  {self.whereabouts}"] if self.network.holdings else []
         for name, words in self.words.items():
             c = self.constants[name].values
             shown = f"c = {c[0]:.6g}" if len(c) == 1 else f"c = {c.min():.6g} .. {c.max():.6g}"
@@ -109,8 +116,7 @@ def harden(
             raise unknown("kind of parameter to store", kind, STORES)
     if not network.weights:
         raise HwsimError("The network has no weights to store: no convolution or matrix product reads a parameter.")
-    names = [name for name in network.weights if "weights" in chosen]
-    names += [name for name in network.parameters if name in network.biases and "biases" in chosen]
+    names = storable_names(network, chosen)
     words, constants, clipped = {}, {}, {}
     for name in names:
         values = _values(network, name)
@@ -119,6 +125,13 @@ def harden(
         constants[name] = scaling.constants(values, fmt) if scaling else UNSCALED
         words[name], clipped[name] = _encode(name, values, constants[name], fmt)
     return Hardened(network, fmt, scaling, words, constants, clipped)
+
+
+def storable_names(network: Network, store: Iterable[str]) -> list[str]:
+    """The parameters of a network that go to the faulty memory, given the kinds that do."""
+    kinds = set(store)
+    names = [name for name in network.weights if "weights" in kinds]
+    return names + [name for name in network.parameters if name in network.biases and "biases" in kinds]
 
 
 def _values(network: Network, name: str) -> NDArray[np.float32]:

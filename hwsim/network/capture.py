@@ -9,6 +9,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -30,8 +31,10 @@ from hwsim.network.graph import (
     Ref,
     Size,
     leaves,
+    storable,
     substitute,
 )
+from hwsim.network.holdings import Holding
 from hwsim.network.products import CONVOLUTIONS, OPERANDS, TRANSPOSED, Form, options_of
 from hwsim.network.recurrent import taken_apart
 from hwsim.network.refusals import DROPOUTS, REGIONS, check, check_draws, check_logits, for_one_image, module_path
@@ -150,6 +153,7 @@ class _Lowering:
         self.operations: list[Operation] = []
         self.alias: dict[str, Ref | Parameter] = {}
         self.fetches: dict[str, Ref] = {}  # a weight that is read as a value -> that value
+        self.normalised: dict[str, str] = {}  # factor or addend of a BatchNorm -> the parameter it was computed from
         self.views: dict[str, str] = {}  # a view -> the value whose storage it shares
 
     def network(self, module_name: str) -> Network:
@@ -172,7 +176,7 @@ class _Lowering:
         if not isinstance(results[0], Ref):
             raise HwsimError(f"{module_name} returns a constant: a classifier returns logits, which depend on images.")
         check_logits(module_name, output[0].meta["val"])
-        return _drop_unread(
+        network = _drop_unread(
             Network(
                 tuple(self.operations),
                 self.parameters,
@@ -182,6 +186,34 @@ class _Lowering:
                 self.elements,
             )
         )
+        return replace(network, holdings=tuple(self._holdings(network)))
+
+    def _holdings(self, network: Network) -> Iterator[Holding]:
+        """What became of each parameter of the module, each element once: a weight if it is one anywhere."""
+        uses: dict[str, str] = {}
+        for op in network.operations:
+            if isinstance(op, Call):
+                read = [(parameter.name, str(op.target).split(".")[-2]) for parameter in op.parameters]
+            elif isinstance(op, Affine):
+                use = "bias" if op.multiplier is None else "batch_norm"
+                read = [(name, use) for name in (op.multiplier, op.addend) if name is not None]
+            else:
+                read = [(str(storable(op)), "weight")]
+            for name, use in read:
+                uses[name] = "weight" if "weight" in (use, uses.get(name)) else uses.get(name, use)
+        sizes = {name: tensor.numel() for name, tensor in self.program.state_dict.items()}
+        left = {name: torch.ones(sizes[name], dtype=torch.bool) for name in sorted(self.fixed.trained)}
+        for held, use in sorted(uses.items(), key=lambda item: item[1] != "weight"):
+            sources = [self.normalised[held]] if held in self.normalised else [held]
+            for source in sources:
+                for name, places in self.fixed.carried(source).items():
+                    before = int(left[name].sum())
+                    left[name][slice(None) if places is None else places] = False
+                    if before > int(left[name].sum()):
+                        yield Holding(name, before - int(left[name].sum()), held, use)
+        for name, mask in left.items():
+            if bool(mask.any()):
+                yield Holding(name, int(mask.sum()), "", "unread")
 
     def _bind_inputs(self, module_name: str, graph: torch.fx.Graph) -> str:
         state = {**dict(self.program.state_dict), **dict(self.program.constants)}
@@ -393,6 +425,9 @@ class _Lowering:
         ):
             prefix = f"{prefix}.{node.name}"
         names = (f"{prefix}.multiplier", f"{prefix}.addend")
+        self.normalised.update(
+            {name: source.name for name, source in zip(names, (gamma, beta), strict=True) if source is not None}
+        )
         for name, value in zip(names, (multiplier, addend), strict=True):
             self.parameters[name] = value.to(self.parameters[mean.name].dtype)
         self._emit(node, Affine(node.name, layer, node.target, images, *names))

@@ -8,7 +8,7 @@ visible where a scale can be divided out or absorbed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hwsim.network.holdings import Holding, Whereabouts
 from hwsim.network.scale import ONE, Scale
 
 
@@ -145,7 +146,8 @@ class Network:
     """A captured network: operations in order of execution, and the tensors that belong to it.
 
     `biases` names the parameters that are biases of linear layers: they can be stored in faulty memory too.
-    `elements` is the number of elements of each value for one image.
+    `elements` is the number of elements of each value for one image. `holdings` says what became of each parameter of
+    the module.
     """
 
     operations: tuple[Operation, ...]
@@ -154,6 +156,11 @@ class Network:
     output: str
     biases: frozenset[str] = frozenset()
     elements: Mapping[str, int] = field(default_factory=dict)
+    holdings: tuple[Holding, ...] = ()
+
+    def whereabouts(self, stored: Iterable[str]) -> Whereabouts:
+        """Which of the module's parameters lie in the memory under study, given the names of what is stored."""
+        return Whereabouts.of(self.holdings, stored)
 
     @cached_property
     def layers(self) -> tuple[Linear, ...]:
@@ -207,6 +214,7 @@ class Network:
         parameters = dict(self.parameters)
         shared = {name for name, readings in self.readings.items() if len(readings) > 1}
         folded: dict[str, Affine | None] = {}
+        into: dict[str, str] = {}
         for layer in self.layers:
             affine = self.sole_affine_after(layer)
             if affine is None or affine.multiplier is None or layer.weight in shared:
@@ -215,8 +223,17 @@ class Network:
             factor = parameters[affine.multiplier].double().reshape(-1, *[1] * (weight.dim() - 1))
             parameters[layer.weight] = (weight.double() * factor).to(weight.dtype)
             folded[affine.name] = replace(affine, multiplier=None)
+            into[affine.multiplier] = layer.weight
         operations = tuple(folded.get(op.name) or op for op in self.operations)
-        return replace(self, operations=operations, parameters=parameters, biases=self._biases(operations))
+        biases = self._biases(operations)
+        read = {op.multiplier for op in operations if isinstance(op, Affine)}
+        holdings = tuple(
+            replace(one, held_as=into[one.held_as], use="weight")
+            if one.held_as in into and one.held_as not in read
+            else replace(one, use="bias" if one.held_as in biases else one.use)
+            for one in self.holdings
+        )
+        return replace(self, operations=operations, parameters=parameters, biases=biases, holdings=holdings)
 
     def _biases(self, operations: tuple[Operation, ...]) -> frozenset[str]:
         """What is added behind a product without a multiplier."""
@@ -226,6 +243,7 @@ class Network:
 
     def __str__(self) -> str:
         lines = [f"Network: {len(self.operations)} operations, input {tuple(self.input.shape)}"]
+        lines += [f"  {self.whereabouts(self.weights)}"] if self.holdings else []
         for op in self.operations:
             kind = str(op.target).removeprefix("aten.") if isinstance(op, Call) else type(op).__name__.lower()
             detail = ""

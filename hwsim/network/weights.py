@@ -79,7 +79,7 @@ class Fixed:
             tensors: placeholder -> (name, value) of parameters, buffers and constants.
             trained: names of parameters.
         """
-        self.graph, self.trained = graph, trained
+        self.graph, self.trained = graph, set(trained)
         self.values: dict[str, Any] = {}
         self.names: dict[str, str] = {}
         self.stored: dict[str, Tensor] = {}
@@ -111,6 +111,7 @@ class Fixed:
             if name not in self._first:
                 self._first[name], self._tensors[name] = free, tensor
                 free += tensor.numel()
+        self.trained &= set(self._first)  # one name for each
 
     def _rearranges(self, node: torch.fx.Node) -> bool:
         """Whether it is a tensor of the module, or the elements of such tensors in some order."""
@@ -183,6 +184,23 @@ class Fixed:
         kwargs = {key: substitute(value, addresses_of) for key, value in node.kwargs.items()}
         target: Any = node.target
         return None if unknown else target(*args, **kwargs)
+
+    def carried(self, name: str) -> dict[str, Tensor | None]:
+        """The trained parameters that a parameter of the network has elements of, or was computed from.
+
+        Returns:
+            Name -> places of its elements; None for all of them.
+        """
+        nodes = [node for node, known in self.names.items() if known == name]
+        if not nodes or name in self._tensors:
+            return {name: None} if name in self.trained else {}
+        node, roots = nodes[0], self._roots[nodes[0]] & self.trained
+        addresses = self._elements.get(node)
+        if not isinstance(addresses, Tensor):
+            return dict.fromkeys(roots)
+        ends = {root: (self._first[root], self._first[root] + self._tensors[root].numel()) for root in roots}
+        flat = addresses.reshape(-1)
+        return {root: flat[(flat >= low) & (flat < high)] - low for root, (low, high) in ends.items()}
 
     # -- weights --------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 CHOICES: tuple[tuple[str, str], ...] = (
     (
         "What is stored",
-        "Weights of convolutions and matrix products lie in the faulty memory. Biases do too if `memory.store` says "
+        "Weights of convolutions and matrix products, recurrent layers and embeddings included, lie in the faulty "
+        "memory, each once; the report says which parameters do not. Biases do too if `memory.store` says "
         "so, each with a constant of its own. BatchNorm parameters and scaling constants lie in a safe memory; with "
         "`network.fold_batchnorm` BatchNorm goes into the weights before they are stored.",
     ),

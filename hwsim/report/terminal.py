@@ -25,6 +25,8 @@ def print_results(results: Results, console: Console) -> None:
     """The tables of a run: accuracy and agreement with their intervals, then what dividing costs."""
     if results.scenario.study == "bit_errors":
         console.print(bit_error_table(results))
+        if "stored" in results.facts:
+            console.print(Text(f"{results.facts['stored']}.", style="dim"))
         return
     facts = results.facts
     console.print(
@@ -36,6 +38,8 @@ def print_results(results: Results, console: Console) -> None:
             (f"{100 * facts['accuracy']:.1f} %", "bold"),
         )
     )
+    if "stored" in facts:
+        console.print(Text(f"{facts['stored']}.", style="dim"))
     found = answer(results)
     if found is not None:
         console.print(Text(f"{found.question}:", style="bold"))

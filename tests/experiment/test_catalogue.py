@@ -254,6 +254,7 @@ def test_a_folder_without_a_card_is_refused(tmp_path: Path) -> None:
     ("change", "match"),
     [
         (("parameters = 701_178", "paramters = 701_178"), "missing|did you mean 'parameters'"),
+        (("parameters = 701_178", "parameters = 701_179"), "= 701,179, but the network has 701,178: correct"),
         (('licence = "MIT"', 'licence = "MIT"\nlicense = "MIT"'), "did you mean 'licence'"),
         (("input_shape = [1, 28, 28]", "input_shape = [1, 28]"), "'input_shape.*wrong"),
         (("std = [0.3530]", "std = [0.0]"), "'preprocess' .*std of a preprocess must be above 0"),

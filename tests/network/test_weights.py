@@ -1,12 +1,16 @@
 """Every weight that a product reads lies in the faulty memory, once, and every way of dividing is exact for it."""
 
+from collections import Counter
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
-from hwsim import Accelerator, HwsimError, Scaling, capture, harden
+from hwsim import Accelerator, HwsimError, Memory, Scaling, capture, harden
 from hwsim.datapath import WAYS
+from hwsim.datapath.places import COUNTER_OF, places
 
 
 class Made(nn.Module):
@@ -128,7 +132,7 @@ NETWORKS = {  # name -> (module, shape of an image)
     ),
     "an LSTM": (
         lambda: Made(
-            lambda m, x: m.head(m.r(x)[0][:, -1]),
+            lambda m, x: m.head(m.r(x)[0].mean(1)),
             r=nn.LSTM(4, 5, 2, batch_first=True, bidirectional=True),
             head=nn.Linear(10, 3),
         ),
@@ -278,3 +282,153 @@ def test_every_way_gives_the_logits_of_the_module(name):
                     assert torch.equal(run.logits, unscaled), (way, folded)
                 else:
                     assert error(run.logits, expected) < 1e-5, (way, scaling, folded)
+
+
+def test_the_words_in_memory_are_those_of_the_products_each_once():
+    """By hand: what of each module is read by a product or looked up, by shape; nothing is stored twice."""
+    sizes = {
+        "an autoencoder of one matrix": 6 * 8 + 4 * 8,
+        "a decoder with W.t()": 6 * 8 + 4 * 8,
+        "x @ W and its transpose": 8 * 6,
+        "halves and the whole": 8 * 8,
+        "disjoint halves": 8 * 8,
+        "a tied transposed convolution": 4 * 3 * 3 * 3,
+        "transposed convolutions": 4 * 3 * 9 + 6 * 2 * 4,
+        "a bilinear layer": 4 * 3 * 5,
+        "experts by images": 3 * 8 * 5 + 3 * 8,
+        "grouped experts": 3 * 4 * 5,
+        "an LSTM": 2 * (20 * 4 + 20 * 5) + 2 * (20 * 10 + 20 * 5) + 3 * 10,
+        "a GRU": 15 * 4 + 15 * 5,
+        "a GRU cell": 15 * 4 + 15 * 5,
+        "embedded pixels": 5 * 3 + 4 * 24,
+        "an embedding tied to the head": 5 * 3,
+        "embedded positions": 3 * 4 + 5 * 4,
+        "positions by an MLP": 8 + 4 * 8 + 5 * 12,
+        "queries that are learned": 2 * 16,
+        "attention over other keys": 3 * 16 + 16,
+    }
+    for name, size in sizes.items():
+        _, _, network = made(name)
+        words = harden(network, "q2.5", Scaling()).words
+        assert sum(tensor.size for tensor in words.values()) == size, name
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_fault_in_any_weight_reaches_the_logits(name):
+    """With all its words zero, the logits change: no tensor is stored and then not read."""
+    _, images, network = made(name)
+    hardened = harden(network, "fp32", Scaling())
+    accelerator = Accelerator(network, hardened, "per_layer")
+    sound = accelerator.run(images).logits
+    memory = Memory(hardened.words, hardened.format)
+    for region in memory.regions:
+        damaged = {key: words.copy() for key, words in hardened.words.items()}
+        damaged[region.name][...] = 0
+        other = replace(hardened, words=damaged)
+        assert not torch.equal(Accelerator(network, other, "per_layer").run(images).logits, sound), region.name
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_parameter_is_accounted_for(name):
+    module, _, network = made(name)
+    parameters = {key: tensor.numel() for key, tensor in module.named_parameters()}
+    whereabouts = network.whereabouts(network.weights)
+    held = Counter()
+    for one in network.holdings:
+        held[one.parameter] += one.elements
+    assert held == parameters
+    assert whereabouts.total == sum(parameters.values())
+    assert whereabouts.stored == whereabouts.total - sum(row["elements"] for row in whereabouts.rows)
+    assert all(tensor.is_floating_point() for tensor in network.weights.values())
+
+
+def test_what_stays_in_safe_memory_is_named():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.bn, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.LayerNorm(4)
+            self.token, self.head, self.spare = weight(4), nn.Linear(4, 2), nn.Linear(2, 2)
+
+        def forward(self, x):
+            return self.head(self.norm(self.bn(self.conv(x)).mean((2, 3)) + self.token))
+
+    network = capture(Net(), torch.zeros(1, 3, 6, 6))
+    weights, total = 4 * 27 + 2 * 4, 4 * 27 + 4 + 8 + 8 + 4 + 10 + 6
+    uses = {row["parameter"]: (row["elements"], row["use"]) for row in network.whereabouts(network.weights).rows}
+    assert uses == {
+        "conv.bias": (4, "bias"),
+        "bn.weight": (4, "batch_norm"),
+        "bn.bias": (4, "batch_norm"),
+        "norm.weight": (4, "layer_norm"),
+        "norm.bias": (4, "layer_norm"),
+        "token": (4, "add"),
+        "head.bias": (2, "bias"),
+        "spare.weight": (4, "unread"),
+        "spare.bias": (2, "unread"),
+    }
+    text = f"{weights} of {total} parameters ({weights / total:.2%}) in the memory under study; in safe memory: "
+    assert text in str(network)
+    assert text in str(harden(network, "q2.5"))
+    both = harden(network, "q2.5", store=["weights", "biases"]).whereabouts
+    assert both.stored == weights + 6
+    assert "bias" not in {one.use for one in both.safe}
+
+
+def test_a_folded_batchnorm_lies_where_its_weights_do():
+    network = capture(
+        nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.Flatten()), torch.zeros(1, 3, 4, 4)
+    )
+    folded = network.fold_batchnorm()
+    rows = folded.whereabouts(folded.weights).rows
+    assert [(row["parameter"], row["use"]) for row in rows] == [("1.bias", "bias")]
+
+
+def test_what_depends_on_no_image_is_counted_once_a_read():
+    _, images, network = made("positions by an MLP")
+    for batch, reads in [(1, 5), (2, 3), (5, 1)]:
+        accelerator = Accelerator(network, harden(network, "fp32"), batch=batch)
+        counts = accelerator.run(images, chunk=2).counts
+        assert counts["mlp.0"].macs == reads * 3 * 8
+        assert counts["mlp.2"].macs == reads * 3 * 8 * 4
+        assert counts["head"].macs == 5 * 12 * 5
+        assert counts["mlp.0"].words_read == reads * 8
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "none"])
+def test_places_add_up_to_the_counters_where_weights_are_values(way):
+    for name in [
+        "an autoencoder of one matrix",
+        "positions by an MLP",
+        "grouped experts",
+        "a tied transposed convolution",
+    ]:
+        _, images, network = made(name)
+        hardened = harden(network, "fp32", Scaling())
+        accelerator = Accelerator(network, hardened, way, batch=2)
+        total = accelerator.run(images).counts.total.as_dict()
+        expected = Counter()
+        for place in places(network, hardened, accelerator.plan):
+            if place.kind != "absorbed":
+                expected[COUNTER_OF[place.kind]] += place.elements * (3 if place.per_read else 5)
+        assert {key: total[key] for key in COUNTER_OF.values()} == {key: expected[key] for key in COUNTER_OF.values()}
+
+
+def test_transposed_convolutions_count_the_products_of_every_input():
+    _, images, network = made("transposed convolutions")
+    counts = Accelerator(network, harden(network, "fp32")).run(images).counts
+    assert counts["0"].macs == 5 * 25 * 4 * 3 * 9  # inputs times the outputs of their group times the kernel
+    assert counts["3"].macs == 5 * 100 * 6 * 2 * 4
+
+
+def test_a_negative_variance_is_refused():
+    module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Flatten()).eval()
+    module[1].running_var[2] = -1e-6
+    with pytest.raises(HwsimError, match=r"1\.running_var in 1 is negative or NaN: .* the weights are damaged"):
+        capture(module, torch.zeros(1, 3, 2, 2))
+
+
+def test_complex_parameters_are_refused():
+    layer = nn.Linear(6, 3)
+    layer.offset = nn.Parameter(torch.zeros(3, dtype=torch.complex64))
+    with pytest.raises(HwsimError, match=r"offset in Made is torch\.complex64: parameters and buffers are real"):
+        capture(Made(lambda m, x: (m.layer(x) + m.layer.offset).abs(), layer=layer), torch.zeros(1, 6))
