@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, NamedTuple
 
 from hwsim.experiment.catalogue import LoadedNetwork
 from hwsim.experiment.data import Images, load_data
+from hwsim.experiment.effort import announce
 from hwsim.experiment.environment import describe_environment, load_captured
 from hwsim.experiment.progress import Progress
 from hwsim.experiment.scenario import Scenario
@@ -55,7 +57,9 @@ def open_bench(scenario: Scenario, progress: Progress, given: Given | None = Non
         )
     )
     progress(f"{len(data):,} images through {loaded.name} as it is", 0, 0)
+    start = time.perf_counter()
     logits = reference_logits(loaded.module, data.images, settings.batch)
+    announce(scenario, time.perf_counter() - start, progress)
     bench = Bench(scenario, network, data.images, data.labels, logits)
     facts = {
         "network": loaded.name,

@@ -9,6 +9,7 @@ from typing import Any
 from hwsim.experiment.accuracy import accuracy_study
 from hwsim.experiment.bench import Given
 from hwsim.experiment.bit_errors import bit_error_study
+from hwsim.experiment.effort import check_ends
 from hwsim.experiment.lifetime import lifetime_study
 from hwsim.experiment.loading import load_scenario
 from hwsim.experiment.progress import Progress, silent
@@ -52,6 +53,7 @@ def run_study(scenario: Scenario, path: Path, fresh: bool, progress: Progress, g
 
     Raises `HwsimError` as `run_scenario`.
     """
+    check_ends(scenario)
     with ResultsFolder(path, scenario, fresh=fresh) as folder:
         if scenario.study == "bit_errors":
             results = bit_error_study(scenario, folder, progress)

@@ -206,4 +206,4 @@ def one_thread() -> Iterator[None]:
 @torch.inference_mode()
 def reference_logits(module: torch.nn.Module, images: Tensor, batch: int | None = None) -> Tensor:
     """What the plain module says of the images, `batch` of them at a time."""
-    return torch.cat([module(part.float()) for part in images.split(batch or 50)])
+    return torch.cat([module(part.float()) for part in images.split(min(batch or 50, len(images)))])

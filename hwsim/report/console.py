@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,6 +62,30 @@ def new_table(*columns: str, title: str | None = None) -> Table:
     return table
 
 
+class _Handler(logging.Handler):
+    """What the library says, above the bar."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.INFO)
+        self.console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.console.print(Text(record.getMessage()), soft_wrap=True)
+
+
+@contextmanager
+def _messages(console: Console) -> Iterator[None]:
+    log, handler = logging.getLogger("hwsim"), _Handler(console)
+    before = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+        log.removeHandler(handler)
+
+
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
     """A bar with the time left, on stderr, gone when the work is done; silent where nobody watches."""
@@ -75,7 +100,7 @@ def progress_bar() -> Iterator[Progress]:
         transient=True,
         disable=not console.is_terminal,
     )
-    with bars:
+    with bars, _messages(console):
         task = bars.add_task("starting", total=None, steps="")
 
         def progress(text: str, done: int, total: int) -> None:
