@@ -158,6 +158,7 @@ class Accelerator:
                 continue
             layer, words = counts.layer(_label(op)), reads * self.hardened.words[name].size
             layer.words_read += words
+            layer.comparisons += words * self._port.comparisons
             if self._port.divides(name):
                 _count_division(layer, words, self.hardened.constants[name].powers_of_two, self._multiplies)
 

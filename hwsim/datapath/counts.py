@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 COUNTERS = {
     "words_read": "words that the datapath reads from the faulty memory",
     "guarded_words": "words read that a guard changed",
+    "comparisons": "comparisons that guards make with the words read",
     "macs": "multiply-accumulates of convolutions and matrix products",
     "additions": "additions outside the MAC array: biases, BatchNorm offsets, sums of tensors",
     "multiplications": "multiplications outside the MAC array: BatchNorm factors, products of tensors",
@@ -27,6 +28,7 @@ class LayerCounts:
 
     words_read: int = 0
     guarded_words: int = 0
+    comparisons: int = 0
     macs: int = 0
     additions: int = 0
     multiplications: int = 0

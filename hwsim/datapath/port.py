@@ -31,6 +31,7 @@ class ReadPort:
     """The network's parameters as the datapath sees them.
 
     Attributes:
+        comparisons: that guards make with each word read.
         tensors: parameter name -> FP32 tensor; convolution weights have channels-last memory, as the images have.
 
     Raises:
@@ -52,6 +53,7 @@ class ReadPort:
         }
         self._layout = Layout.of(hardened.words, hardened.format)
         self._checksum = checksum(hardened.words.values())
+        self.comparisons = guards.comparisons
         self._limits: dict[str, float] = {}
         self._values: dict[str, NDArray[np.float32]] = {}  # of each tensor, in the order in which it lies in `tensors`
         self.tensors: dict[str, Tensor] = {}

@@ -25,6 +25,9 @@ GUARDS = {
 }
 """Every guard and what it does, in the order in which a read port applies them."""
 
+COMPARING = ("nonfinite_to_zero", "out_of_range_to_zero", "clamp")
+"""Guards that compare every word read; the others only drop a bit."""
+
 
 @dataclass(frozen=True)
 class Guards:
@@ -42,6 +45,11 @@ class Guards:
             if name not in GUARDS:
                 raise unknown("guard", name, GUARDS)
         object.__setattr__(self, "names", tuple(name for name in GUARDS if name in chosen))
+
+    @property
+    def comparisons(self) -> int:
+        """Comparisons that each word read takes: with a limit, or of the exponent with all ones; a mask takes none."""
+        return sum(name in COMPARING for name in self.names)
 
     def check(self, tensor: str, words: NDArray[Any], fmt: WordFormat) -> None:
         """Refuse guards that would change a word as stored.

@@ -97,7 +97,7 @@ def farthest_over_images(results: Results, measure: str = "accuracy") -> float:
     return 100 * max(max(value - low, high - value) for value, low, high in ends)
 
 
-COSTS = ("divisions", "reciprocal_multiplications", "shifts", "alignments", "words_read", "macs")
+COSTS = ("divisions", "reciprocal_multiplications", "shifts", "alignments", "comparisons", "words_read", "macs")
 """The counters that the cost table shows, per image."""
 
 

@@ -131,25 +131,27 @@ COUNTERS = {
     "reciprocal_multiplications": ">reciprocal\nmult.",
     "shifts": ">shifts",
     "alignments": ">alignments",
+    "comparisons": ">compari-\nsons",
     "words_read": ">words read",
 }
-"""The counters of the cost tables, and how they are headed."""
+"""The counters of the cost tables, and how they are headed; comparisons are shown where a guard makes any."""
 
 
 def cost_table(results: Results) -> Table:
     """Exact counts for one image: divisions, multiplications by a reciprocal, shifts, words read."""
     batch = results.scenario.datapath.batch
     lines = costs(results)
+    shown = [name for name in COUNTERS if name != "comparisons" or any(line.counts[name] for line in lines)]
     several = len(lines) > len({line.variant for line in lines})  # a variant that costs more in one format
     table = new_table(
         "variant",
         *(["format"] if several else []),
-        *COUNTERS.values(),
+        *(COUNTERS[name] for name in shown),
         title="For each image" + (f", {batch} images sharing a read of the weights" if batch > 1 else ""),
     )
     for line in lines:
         formats = [line.formats] if several else []
-        table.add_row(Text(line.variant), *formats, *(number(line.counts[name]) for name in COUNTERS))
+        table.add_row(Text(line.variant), *formats, *(number(line.counts[name]) for name in shown))
     return table
 
 

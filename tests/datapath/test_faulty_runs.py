@@ -1,6 +1,7 @@
 """A run with sparse faults equals the module run densely with every word read, guarded, decoded and divided."""
 
 import copy
+import math
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hwsim.datapath.port import ReadPort
 from hwsim.hardening import Guards
 from hwsim.memory import Device, FaultMap
 from hwsim.memory.mechanisms.generic import StuckAt
-from tests.datapath.networks import Fire, Residual, captured
+from tests.datapath.networks import Fire, Residual, captured, closed_form
 
 IMAGES = torch.randn(5, 3, 12, 12, generator=torch.Generator().manual_seed(4))
 CASES = [
@@ -185,3 +186,23 @@ class TestFaultsOfOtherWords:
         second = BitFlips(1e-2).draw(memory, seed=1)
         name, index, before, after = next((region.name, i[0], b[0], a[0]) for region, i, b, a in first.by_region())
         self.refused(second, f"word {index} of {name} was {after:#x} before them, where {before:#x} is stored")
+
+
+@pytest.mark.parametrize(
+    ("guards", "each"),
+    [
+        ((), 0),
+        (("mask_exponent_msb",), 0),
+        (("nonfinite_to_zero",), 1),
+        (("clamp",), 1),
+        (("nonfinite_to_zero", "out_of_range_to_zero", "mask_exponent_msb"), 2),
+    ],
+)
+@pytest.mark.parametrize("batch", [1, 4])
+def test_a_guard_that_compares_does_so_with_every_word_read(guards, each, batch):
+    module, network = captured(Residual)
+    stored = harden(network, "fp32", Scaling(1.0))
+    counts = Accelerator(network, stored, "per_layer", guards=guards, batch=batch).run(IMAGES).counts
+    reads = math.ceil(len(IMAGES) / batch)
+    assert counts.total.comparisons == each * reads * closed_form(module, IMAGES).weights
+    assert all(layer.comparisons == each * layer.words_read for layer in counts.values())

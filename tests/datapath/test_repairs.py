@@ -60,8 +60,10 @@ def test_repaired_settings_run_without_overflow_and_give_the_reference(settings,
             accumulators=repair.accumulators,
         ).run(IMAGES)
         assert not run.nonfinite, repair
-        widths = [TensorFormat.of(name).words.width for name in (repair.activations, repair.accumulators)]
-        assert (run.logits - expected).abs().max() < (0.05 if min(widths) >= 16 else 0.5) * expected.abs().max()
+        # The unscaled network rounds in the same places, though not to the same numbers, and rarely to subnormal ones.
+        formats_of = {"activations": repair.activations, "accumulators": repair.accumulators}
+        plain = Accelerator(network, harden(network, "fp32"), **formats_of).run(IMAGES)
+        assert (run.logits - expected).norm() < 6 * (plain.logits - expected).norm()
         total = run.counts.total
         done = total.divisions + total.reciprocal_multiplications + total.shifts + total.alignments
         assert done == repair.cost * len(IMAGES)
@@ -72,9 +74,7 @@ def test_the_target_is_the_largest_that_keeps_the_margin(settings):
     """Held against the true magnitudes times the scales of a network hardened with that target."""
     way = settings[1]
     _, network, stored, peaks, formats = case(*settings)
-    repair = next((r for r in repairs(network, stored, way, peaks, formats=formats) if r.change == "target"), None)
-    if repair is None:
-        return
+    repair = next(r for r in repairs(network, stored, way, peaks, formats=formats) if r.change == "target")
 
     def worst(target):
         """The largest magnitude, relative to the top of its format less two bits of headroom."""

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from hwsim.memory.ecc import Code, Outcome, get_code, outcome
-from hwsim.memory.ecc.bch import bch_generator
+from hwsim.memory.ecc.bch import bch_checks, bch_generator
+from hwsim.memory.ecc.hsiao import hsiao_checks, hsiao_columns
 from tests.memory.ecc.oracles import Field, any_data, errors, flips, nearest, patterns
 
 CORRECTING = [(name, bits) for name in ("secded", "bch_dec", "bch_dec_ted") for bits in (32, 64)]
@@ -187,3 +188,24 @@ def test_the_policy_says_what_an_uncorrectable_word_reads_as(uncorrectable: str)
     decoded = code.decode(read, stored.check)
     assert decoded.detected.all()
     assert (decoded.data == (read if uncorrectable == "as_read" else 0)).all()
+
+
+@pytest.mark.parametrize("bits", range(1, 65))
+def test_secded_has_the_fewest_checks_with_enough_columns_of_odd_weight(bits: int) -> None:
+    def columns(checks: int) -> int:
+        return sum(column.bit_count() % 2 == 1 and column.bit_count() >= 3 for column in range(2**checks))
+
+    checks = next(checks for checks in range(2, 10) if columns(checks) >= bits)
+    assert hsiao_checks(bits) == checks
+    found = hsiao_columns(bits)
+    assert len(set(found)) == bits
+    assert all(column.bit_count() % 2 == 1 and column.bit_count() >= 3 and column < 2**checks for column in found)
+
+
+@pytest.mark.parametrize("bits", [1, 6, 7, 8, 20, 21, 22, 50, 51, 52, 112, 113])
+def test_bch_is_the_shortest_code_of_the_table_that_holds_the_data(bits: int) -> None:
+    table = [(15, 7), (31, 21), (63, 51), (127, 113)]  # cells, data bits: the codes of Lin and Costello's table
+    cells, data = next(code for code in table if code[1] >= bits)
+    assert bch_checks(bits, extended=False) == cells - data
+    assert bch_checks(bits, extended=True) == cells - data + 1
+    assert bch_generator(bits).bit_length() - 1 == cells - data
