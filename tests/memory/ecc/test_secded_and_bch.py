@@ -209,3 +209,10 @@ def test_bch_is_the_shortest_code_of_the_table_that_holds_the_data(bits: int) ->
     assert bch_checks(bits, extended=False) == cells - data
     assert bch_checks(bits, extended=True) == cells - data + 1
     assert bch_generator(bits).bit_length() - 1 == cells - data
+
+
+@pytest.mark.parametrize(("name", "bits"), CORRECTING)
+def test_a_code_promises_what_its_distance_allows(name: str, bits: int) -> None:
+    code = code_of(name, bits)
+    assert code.corrects == CORRECTS[name]
+    assert code.detects == DISTANCE[name] - 1 - code.corrects
