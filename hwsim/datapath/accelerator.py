@@ -37,6 +37,9 @@ _IN_PLACE = {  # elementwise operations that may overwrite an input which nothin
     ATEN.hardtanh.default: ATEN.hardtanh_.default,
     ATEN.leaky_relu.default: ATEN.leaky_relu_.default,
 }
+_CONTIGUOUS = {ATEN.max_pool3d.default}
+"""Operations that torch does not have for tensors of four axes with their channels last."""
+
 _ADDITIONS = {ATEN.add.Tensor, ATEN.sub.Tensor, ATEN.add.Scalar, ATEN.sub.Scalar}
 _MULTIPLICATIONS = {ATEN.mul.Tensor, ATEN.mul.Scalar}
 
@@ -56,6 +59,8 @@ class Accelerator:
         divider: "exact" divides; "reciprocal" multiplies by 1/c rounded to FP32 precision, whose result may differ
             in the last bit.
         bias_multiplier: whether the bias addition has a multiplier, which `absorbed` and `planned` then use.
+        inner_multipliers: whether the constants inside units can be changed, such as GELU's 1/sqrt 2, which `logits`
+            and `planned` then use.
         calibration: images that show `planned` how large each tensor gets; noise if None.
         activations: number format of the tensors between operations.
         accumulators: number format in which the MAC array puts its sums out, before a bias or a division.
@@ -73,6 +78,7 @@ class Accelerator:
         batch: int = 1,
         divider: str = "exact",
         bias_multiplier: bool = True,
+        inner_multipliers: bool = False,
         calibration: Tensor | None = None,
         activations: str = "fp32",
         accumulators: str = "fp32",
@@ -87,10 +93,10 @@ class Accelerator:
         self.hardened = hardened
         formats = TensorFormats.of(activations, accumulators)
         if divide == "planned":
-            options = PlanOptions(divider=divider, bias_multiplier=bias_multiplier)
+            options = PlanOptions(divider=divider, bias_multiplier=bias_multiplier, inner_multipliers=inner_multipliers)
             divide = least_cost_plan(network, hardened, true_peaks(network, calibration), options, formats).plan
         elif isinstance(divide, str):
-            divide = place_divisions(network, hardened, divide, bias_multiplier)
+            divide = place_divisions(network, hardened, divide, bias_multiplier, inner_multipliers)
         self.plan = divide
         self._formats = formats
         self.batch = batch
@@ -358,7 +364,10 @@ class Accelerator:
         first = op.args[0] if op.args else None
         in_place = call.target in _IN_PLACE and isinstance(first, Ref) and self._may_overwrite(first, op.name)
         target = _IN_PLACE[call.target] if in_place else call.target
-        adds, multiplies = op.target in _ADDITIONS, op.target in _MULTIPLICATIONS
+        if call.target in _CONTIGUOUS:
+            target = _rows_first(call.target)
+        limits = self._limits(op)
+        adds, multiplies, place = op.target in _ADDITIONS, op.target in _MULTIPLICATIONS, self._places[op.name]
         where, options = {name: self._where(name, op.name) for name in op.inputs}, dict(call.kwargs)
         parameters = {
             leaf: self._port.tensors[leaf.name]
@@ -373,6 +382,10 @@ class Accelerator:
                     return values[where[leaf.name]]
                 return parameters[leaf] if isinstance(leaf, Parameter) else leaf
 
+            for name, limit in limits.items():
+                x = values[where[name]]
+                if largest_magnitude(x) > limit:
+                    counts.overflow(_label(op), int((x.abs() > limit).sum()), place)
             y = target(*substitute(call.args, value_of), **{k: substitute(v, value_of) for k, v in options.items()})
             if (adds or multiplies) and isinstance(y, Tensor):
                 layer = counts.layer(_label(op))
@@ -382,17 +395,37 @@ class Accelerator:
 
         return step
 
+    def _limits(self, op: Call) -> dict[str, float]:
+        """Inputs of which an operation makes a power on its way, and the magnitude from which that leaves FP32.
+
+        Where it does, what comes out may be finite: a vector whose norm is infinite is normalised to zero.
+        """
+        rule = rule_of(op)
+        degree = 1.0 if rule is None else rule.degree(op)
+        scales = {name: self.plan.seen(name, op.name) for name in op.values} if degree > 1 else {}
+        limit = torch.finfo(torch.float32).max ** (1 / degree)
+        return {name: limit for name, scale in scales.items() if isinstance(scale, Scale) and scale.log2 > 0}
+
     def _at_its_scales(self, op: Call) -> Call:
         """The call with its constants changed for the scales of its inputs and its result."""
-        inputs = {name: self.plan.seen(name, op.name) for name in op.inputs}
+        inputs = {name: self.plan.seen(name, op.name) for name in op.values}
         result = self.plan.produced(op.name)
         if _is_one(result) and all(map(_is_one, inputs.values())):
             return op
-        rule = rule_of(op)
+        rule = rule_of(op, inner=True)  # the plan says whether it makes use of these
         scales = {name: scale for name, scale in inputs.items() if isinstance(scale, Scale)}
         if rule is None or len(scales) < len(inputs) or not isinstance(result, Scale):
             raise HwsimError(f"The plan gives {op.target} in {op.layer or 'the network'} a scale that it cannot have.")
         return rule.rewrite(op, scales, result)
+
+
+def _rows_first(target: Any) -> Callable[..., Any]:
+    """The operation on tensors whose rows lie one after the other."""
+
+    def contiguous(leaf: Any) -> Any:
+        return leaf.contiguous() if isinstance(leaf, Tensor) else leaf
+
+    return lambda *args, **options: target(*map(contiguous, args), **options)
 
 
 def _count_division(layer: LayerCounts, n: int, power_of_two: bool, by_multiplier: bool) -> None:

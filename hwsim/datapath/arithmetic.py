@@ -78,7 +78,7 @@ def _numbers(scale: Scale | Constants) -> np.ndarray:
 
 def _apply(operation: Callable[..., Tensor], y: Tensor, numbers: Tensor, axis: int, out: Tensor | None) -> Tensor:
     """`operation(y, numbers)`, rounded once to FP32."""
-    spread = channels(numbers, axis, y.dim()) if len(numbers) > 1 else numbers
+    spread = channels(numbers, axis, y.dim()) if len(numbers) > 1 else numbers.reshape(())
     magnitudes = numbers[numbers != 0].abs()
     if bool(((magnitudes >= _SMALLEST) & (magnitudes <= _LARGEST)).all()):
         return operation(y, spread.float(), out=out)

@@ -210,8 +210,12 @@ def _averaged(values: Any, shape: torch.Size, terms: int) -> Interval:
 
 
 def _attention(f: Applied) -> Interval:
-    """softmax(...) v: averages of the values."""
-    return _averaged(f.args[2], f.at(_low).shape, _low(f.args[2]).shape[-2])
+    """softmax(...) v: averages of the values, which heads in groups share."""
+    shape, values = f.at(_low).shape, f.args[2]
+    low, high = _low(values), _high(values)
+    if low.dim() > 2 and low.shape[-3] not in (1, shape[-3]):
+        low, high = (end.repeat_interleave(shape[-3] // end.shape[-3], -3) for end in (low, high))
+    return _averaged(Interval(low, high), shape, low.shape[-2])
 
 
 def _softmax(f: Applied) -> Interval:
@@ -270,13 +274,25 @@ def _scaled(x: Interval, gamma: Tensor | None, beta: Tensor | None) -> Interval:
 
 
 def _layer_norm(f: Applied) -> Interval:
-    x, shape, gamma, beta, eps = (*f.args, None, None, 1e-5)[:5] if len(f.args) < 5 else f.args[:5]
+    x, shape, gamma, beta, eps = (*f.args, *(None, None, 1e-5)[len(f.args) - 2 :])[:5]
     axes = list(range(-len(shape), 0))
     return _scaled(_normalised(x, axes, eps), gamma, beta)
 
 
 def _group_norm(f: Applied) -> Interval:
     x, groups, gamma, beta, eps = (*f.args, *(None, None, 1e-5)[len(f.args) - 2 :])[:5]
+    return _normalised_groups(x, groups, gamma, beta, eps)
+
+
+def _instance_norm(f: Applied) -> Interval:
+    x, gamma, beta, mean, _, _, _, eps, *_ = f.args
+    if mean is not None:
+        raise HwsimError("it has statistics of its own, as BatchNorm has")
+    return _normalised_groups(x, x.low.shape[1], gamma, beta, eps)
+
+
+def _normalised_groups(x: Interval, groups: int, gamma: Tensor | None, beta: Tensor | None, eps: float) -> Interval:
+    """Channels normalised in groups."""
     shape = x.low.shape
     apart = Interval(x.low.reshape(1, groups, -1), x.high.reshape(1, groups, -1))
     normal = _normalised(apart, [2], eps)
@@ -312,22 +328,33 @@ for _target in (
     ATEN.as_strided.default, ATEN.unfold.default, ATEN.im2col.default, ATEN.where.self, ATEN.where.ScalarOther,
     ATEN.where.ScalarSelf, ATEN.masked_fill.Scalar,
     ATEN.upsample_nearest2d.vec, ATEN.gather.default, operator.getitem,
+    ATEN.adaptive_max_pool1d.default, ATEN.adaptive_max_pool3d.default, ATEN.sort.default, ATEN.sort.stable,
+    ATEN.msort.default, ATEN.topk.default, ATEN.kthvalue.default, ATEN.median.dim, ATEN.max.dim, ATEN.min.dim,
+    ATEN.cummax.default, ATEN.cummin.default, ATEN.fmax.default, ATEN.fmin.default, ATEN.max.other, ATEN.min.other,
+    ATEN.clamp.Tensor, ATEN.clamp_min.Tensor, ATEN.clamp_max.Tensor, ATEN.hstack.default, ATEN.concat.default,
+    ATEN.squeeze.dims, ATEN.diagonal.default, ATEN.tril.default, ATEN.triu.default, ATEN.rot90.default, ATEN.mT.default,
+    ATEN.repeat_interleave.self_int, ATEN.take_along_dim.default, ATEN.slice_scatter.default,
+    ATEN.select_scatter.default, ATEN.masked_fill.Tensor, ATEN.index_copy.default, ATEN.scatter.src,
+    ATEN.upsample_nearest1d.vec, ATEN.upsample_nearest3d.vec, ATEN._upsample_nearest_exact2d.vec,
+    ATEN.hardshrink.default, ATEN.softshrink.default, ATEN.sign.default, ATEN.copy.default,
 ):
     teach_bound(_target, increasing)
 for _target in (
     ATEN.avg_pool1d.default, ATEN.avg_pool2d.default, ATEN.avg_pool3d.default, ATEN.adaptive_avg_pool1d.default,
     ATEN.adaptive_avg_pool2d.default, ATEN.adaptive_avg_pool3d.default, ATEN.mean.dim, ATEN.mean.default,
-    ATEN.sum.dim_IntList, ATEN.sum.default, ATEN.upsample_bilinear2d.vec,
+    ATEN.sum.dim_IntList, ATEN.sum.default, ATEN.upsample_bilinear2d.vec, ATEN.upsample_linear1d.vec,
+    ATEN.upsample_trilinear3d.vec,
 ):
     teach_bound(_target, averaging)
 for _target in (
     ATEN.add.Tensor, ATEN.add.Scalar, ATEN.sub.Tensor, ATEN.sub.Scalar, ATEN.rsub.Scalar,
     ATEN.mul.Scalar, ATEN.neg.default, ATEN.hardsigmoid.default, ATEN.softplus.default, ATEN.sqrt.default,
-    ATEN.log.default, ATEN.exp.default, ATEN.erf.default,
+    ATEN.log.default, ATEN.exp.default, ATEN.erf.default, ATEN.rsqrt.default, ATEN.rsub.Tensor,
 ):
     teach_bound(_target, elementwise())
 for _target in (
     ATEN.abs.default, ATEN.leaky_relu.default, ATEN.prelu.default, ATEN.pow.Tensor_Scalar, ATEN.square.default,
+    ATEN.reciprocal.default,
 ):
     teach_bound(_target, elementwise(0.0))
 for _target in (ATEN.elu.default, ATEN.selu.default, ATEN.celu.default):
@@ -356,6 +383,7 @@ for _target in (ATEN.clamp_min.default, ATEN.expand.default, ATEN.expand_as.defa
     teach_bound(_target, _no_smaller)
 teach_bound(ATEN.layer_norm.default, _layer_norm)
 teach_bound(ATEN.group_norm.default, _group_norm)
+teach_bound(ATEN.instance_norm.default, _instance_norm)
 teach_bound(ATEN.rms_norm.default, _rms_norm)
 
 

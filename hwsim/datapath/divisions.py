@@ -116,7 +116,7 @@ def division_table(
             if way == "planned":
                 plan = least_cost_plan(network, hardened, peaks, options, formats).plan
             else:
-                plan = place_divisions(network, hardened, way, options.bias_multiplier)
+                plan = place_divisions(network, hardened, way, options.bias_multiplier, options.inner_multipliers)
             accelerator = Accelerator(
                 network,
                 hardened,

@@ -265,8 +265,8 @@ class _Places:
 
     def _absorbed(self, op: Call) -> Scale:
         """The scale that a constant inside a call takes up; one if none does."""
-        rule = rule_of(op)
-        seen = [self.plan.seen(name, op.name) for name in op.inputs]
+        rule = rule_of(op, inner=True)  # where a plan makes no use of these, they change nothing
+        seen = [self.plan.seen(name, op.name) for name in op.values]
         produced = self.plan.produced(op.name)
         if rule is None or not isinstance(produced, Scale) or not all(isinstance(scale, Scale) for scale in seen):
             return ONE
@@ -274,12 +274,13 @@ class _Places:
         for scale in seen:
             assert isinstance(scale, Scale)
             product = product * scale
-        if rule.effect == "absorb":
+        if rule.effect in ("absorb", "drop") and rule.rewrite is not unchanged:
             return product / produced
         if rule.effect == "carry" and rule.absorbs_others and rule.rewrite is not unchanged:
             # Exactly one, where only the carried tensor has a scale.
-            others = [s for at, s in enumerate(seen) if at != rule.carried and isinstance(s, Scale) and not s.is_one]
-            return product / produced if others else ONE
+            others = [name for name in op.values if name != rule.carried_by(op)]
+            scaled = any(self.plan.seen(name, op.name) != ONE for name in others)
+            return product / produced if scaled else ONE
         return ONE
 
     def _rescaled(self, value: str) -> Iterator[Place]:
@@ -323,7 +324,7 @@ class _Places:
             if op is not None and rescaling is not None and op.name in rescaling.readers:
                 joined = ", ".join(self._label(name) for name in dict.fromkeys(op.inputs) if name != value)
             return Cause(_name(op), "needs inputs of one scale", where, joined)
-        if reason in ("product", "quotient"):
+        if reason in ("product", "quotient", "power"):
             return Cause(_name(op), "combines scales", where)
         if isinstance(op, Affine):
             return Cause("the bias addition", "needs its input unscaled", where)

@@ -41,7 +41,7 @@ class Rescaling:
         readers: names of the operations that read the rescaled value, or `RESULT`.
         divisor: what it is divided by: a scale, or the constants of a layer, one for each channel.
         reason: "layer" (its own constant is divided out), "join" (its scale is made that of the other inputs of a
-            sum or concatenation), "unscaled" (a reader needs scale one), "product", "quotient" or "range".
+            sum or concatenation), "unscaled" (a reader needs scale one), "product", "quotient", "power" or "range".
         made_from: a reader of the copy that is divided, if it is not the value itself.
         forced_by: name of the operation that forces it, or `RESULT`; with "range" that of the value which would leave
             it, with "layer" empty.
@@ -110,7 +110,9 @@ class Plan:
         return ONE  # constants of a layer are only ever divided by themselves
 
 
-def place_divisions(network: Network, hardened: Hardened, way: str, bias_multiplier: bool = True) -> Plan:
+def place_divisions(
+    network: Network, hardened: Hardened, way: str, bias_multiplier: bool = True, inner_multipliers: bool = False
+) -> Plan:
     """The plan for one way of dividing that follows a fixed rule: all but `planned`.
 
     Args:
@@ -118,6 +120,7 @@ def place_divisions(network: Network, hardened: Hardened, way: str, bias_multipl
         hardened: its stored words and their constants.
         way: one of `WAYS`, but not `planned`, which needs images: see `plan_divisions`.
         bias_multiplier: whether the bias addition has a multiplier that `absorbed` may use.
+        inner_multipliers: whether constants inside units can be changed, such as GELU's 1/sqrt 2, for `logits` to use.
 
     Raises:
         HwsimError: where the result could not be exact: scaled weights that are never divided, constants per
@@ -133,7 +136,7 @@ def place_divisions(network: Network, hardened: Hardened, way: str, bias_multipl
     if way == "planned":
         raise HwsimError("A plan of least cost needs images that show how large each tensor gets: use plan_divisions.")
     if way == "logits":
-        return _carried_to_logits(network, hardened, scaled)
+        return _carried_to_logits(network, hardened, scaled, inner_multipliers)
     return _divided_layer_by_layer(network, hardened, scaled, way, bias_multiplier)
 
 
@@ -151,6 +154,8 @@ def _divided_layer_by_layer(
         chain: list[Affine] = []
         if way == "absorbed" and isinstance(layer, Linear):
             chain = _absorbing_chain(network, hardened, layer, bias_multiplier)
+            if constants.per_channel and any(affine.channel_axis != layer.channel_axis for affine in chain):
+                chain = []  # it has other channels
         if not chain:
             rescalings.append(Rescaling(layer.name, _readers(network, layer.name), scales[layer.name], "layer"))
         for affine in chain[:-1]:
@@ -184,7 +189,9 @@ def _absorbing_chain(network: Network, hardened: Hardened, layer: Linear, bias_m
     return chain[:1] if bias_multiplier else []
 
 
-def _carried_to_logits(network: Network, hardened: Hardened, scaled: Mapping[str, Constants]) -> Plan:
+def _carried_to_logits(
+    network: Network, hardened: Hardened, scaled: Mapping[str, Constants], inner_multipliers: bool
+) -> Plan:
     """Scales multiply up from layer to layer; one division at the end."""
     channelled = [w for w, c in scaled.items() if c.per_channel]
     if channelled:
@@ -209,8 +216,8 @@ def _carried_to_logits(network: Network, hardened: Hardened, scaled: Mapping[str
         elif isinstance(op, Affine):
             scales[op.name] = scales[op.input.name]
         elif isinstance(op, Call):
-            inputs = {name: scales[name] for name in op.inputs}
-            rule = rule_of(op)
+            inputs = {name: scales[name] for name in op.values}
+            rule = rule_of(op, inner_multipliers)
             if rule is not None and rule.effect == "join":
                 largest = max(inputs.values(), key=lambda s: (s.exponent, s.significand))
                 rescalings += [
@@ -219,38 +226,36 @@ def _carried_to_logits(network: Network, hardened: Hardened, scaled: Mapping[str
                     if scale != largest
                 ]
                 inputs = dict.fromkeys(inputs, largest)
-            scales[op.name] = result_scale(op, inputs)
+            scales[op.name] = result_scale(op, inputs, inner_multipliers)
     if not scales[network.output].is_one:
         rescalings.append(Rescaling(network.output, (RESULT,), scales[network.output], "unscaled", forced_by=RESULT))
     return Plan("logits", scales, tuple(rescalings))
 
 
-def result_scale(call: Call, inputs: Mapping[str, Scale]) -> Scale:
-    """The natural scale of a call's result, from those of its inputs.
+def result_scale(call: Call, inputs: Mapping[str, Scale], inner_multipliers: bool = False) -> Scale:
+    """The natural scale of a call's result, from those of its inputs that can have one.
 
     Raises:
         HwsimError: if the operation needs unscaled inputs and they are not.
     """
     if all(scale.is_one for scale in inputs.values()):
         return ONE
-    rule = rule_of(call)
+    rule = rule_of(call, inner_multipliers)
     if rule is None:
         raise _needs_unscaled(call)
-    values = call.inputs
-    if rule.effect == "size":
+    if rule.effect in ("size", "drop") or (rule.effect == "absorb" and not rule.keeps):
         return ONE
-    if rule.effect == "product":
-        return _product(inputs[name] for name in values)
     if rule.effect == "quotient":
-        dividend, divisor = (arg.name for arg in call.args[:2])
+        dividend, divisor = call.values
         return inputs[dividend] / inputs[divisor]
-    if rule.effect == "absorb" and not rule.keeps:
-        return ONE
-    carried = values[0] if rule.effect != "carry" or not rule.carried else call.args[rule.carried].name
-    alone = rule.effect != "carry" or rule.absorbs_others
-    if not alone and not all(inputs[name].is_one for name in values if name != carried):
-        raise _needs_unscaled(call)
-    return inputs[carried]
+    if rule.effect == "carry":
+        if not all(inputs[name].is_one for name in rule.bound_to_one(call)):
+            raise _needs_unscaled(call)
+        return inputs[rule.carried_by(call)]
+    if rule.effect == "join":
+        return inputs[call.values[0]]
+    product = _product(inputs[name] for name in call.values)
+    return product ** rule.exponent(call) if rule.effect == "power" else product
 
 
 def _needs_unscaled(call: Call) -> HwsimError:

@@ -15,7 +15,7 @@ from hwsim.datapath.plan import RESULT, Plan, Rescaling
 from hwsim.datapath.tensor_format import TensorFormat, TensorFormats
 from hwsim.errors import HwsimError
 from hwsim.hardening import Constants, Hardened
-from hwsim.network import Affine, Call, Fetch, Linear, Network, Operation, Ref, Scale, rule_of
+from hwsim.network import Affine, Call, Fetch, Linear, Network, Operation, Scale, rule_of
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class PlanOptions:
             them from the table of operation costs.
         divider: whether a datapath that cannot shift divides ("exact"), or multiplies by the "reciprocal".
         bias_multiplier: whether the bias addition has a multiplier that may be used.
+        inner_multipliers: whether the constants inside units can be changed, which then take up scales: the reciprocal
+            number of elements in a mean or an average pool, GELU's 1/sqrt 2 and 1/2, the log2 e of exponentials.
         headroom_bits: the largest value seen in calibration may grow by this many bits, by faults or other images.
         precision_bits: values that are smaller than the largest one by up to this many bits must not underflow; None
             takes the format's significand in floating point, and 6 bits in fixed point.
@@ -36,6 +38,7 @@ class PlanOptions:
     prices: Mapping[str, float] = field(default_factory=lambda: planner.COUNT)
     divider: str = "exact"
     bias_multiplier: bool = True
+    inner_multipliers: bool = False
     headroom_bits: float = 2.0
     precision_bits: float | None = None
     time_limit_s: float = 10.0
@@ -54,10 +57,38 @@ class PlanOptions:
 
         Scale one is always among them if the tensor as it is fits: margins are for what scaling adds.
         """
-        height = math.log2(peak)
-        low = fmt.smallest_log2 + self.precision_of(fmt) - height
-        high = fmt.largest_log2 - self.headroom_bits - height
+        return self._range(fmt, Within(peak))
+
+    def range_within(self, within: Within) -> tuple[float, float]:
+        """The same for what an operation makes of a tensor on its way, which it does in FP32."""
+        low, high = self._range(TensorFormat.of("fp32"), within)
+        return (low if within.degree > 1 else -math.inf), high  # a constant that is added to less is not lost
+
+    def _range(self, fmt: TensorFormat, within: Within) -> tuple[float, float]:
+        height, degree = within.height, within.degree
+        low = (fmt.smallest_log2 + self.precision_of(fmt) - height) / degree
+        high = (fmt.largest_log2 - height) / degree - self.headroom_bits
         return (min(low, 0.0), max(high, 0.0)) if height <= fmt.largest_log2 else (low, high)
+
+
+@dataclass(frozen=True)
+class Within:
+    """What an operation makes of an input on its way, in FP32: sums of a power of it, or of it and a constant.
+
+    Attributes:
+        peak: the largest magnitude of the input, and of the constant that is added to it.
+        degree: the power.
+        terms: how many are added.
+    """
+
+    peak: float
+    degree: float = 1.0
+    terms: int = 1
+
+    @property
+    def height(self) -> float:
+        """The largest magnitude, in log2."""
+        return self.degree * math.log2(self.peak) + math.log2(self.terms)
 
 
 @dataclass(frozen=True)
@@ -107,9 +138,11 @@ def least_cost_plan(
     options, formats = options or PlanOptions(), formats or TensorFormats.of()
     held = {name: _Held(network, name, peak, formats) for name, peak in peaks.items() if 0 < peak < math.inf}
     ranges = {name: options.range_of(value.format, value.peak) for name, value in held.items()}
-    for name, peak in offset_peaks(network, peaks).items():
-        low, high = ranges.get(name, (-math.inf, math.inf))
-        ranges[name] = low, min(high, options.range_of(TensorFormat.of("fp32"), peak)[1])
+    for op in network.operations:
+        for name, within in made_within(network, op, peaks).items():
+            low, high = ranges.get(name, (-math.inf, math.inf))
+            least, most = options.range_within(within)
+            ranges[name] = max(low, least), min(high, most)
     for name, (low, high) in ranges.items():
         if low > high:
             fmt = held[name].format
@@ -117,7 +150,7 @@ def least_cost_plan(
                 f"No scale fits {held[name]} with {options.headroom_bits:g} bits of headroom and "
                 f"{options.precision_of(fmt):g} of precision: ask for less of them, or for a wider format."
             )
-    nodes = tuple(_nodes(network, hardened, ranges, options.bias_multiplier, free or {}))
+    nodes = tuple(_nodes(network, hardened, ranges, options, free or {}))
     real: Literal["division", "reciprocal"] = "division" if options.divider == "exact" else "reciprocal"
     try:
         solution = _solve(nodes, tuple(sorted(options.prices.items())), real, options.time_limit_s)
@@ -178,12 +211,12 @@ def first_out_of_range(network: Network, plan: Plan, peaks: Mapping[str, float],
         Its name (or `RESULT`, for the last rescaling), or None if all stay in range.
     """
     sources = {op.name: op for op in network.operations}
-    inside, top = offset_peaks(network, peaks), TensorFormat.of("fp32").largest_log2
+    top = TensorFormat.of("fp32").largest_log2
 
-    def offset_leaves(op: Operation) -> bool:
-        """Constants that are added inside an operation are added in FP32."""
-        seen = {name: plan.seen(name, op.name) for name in op.inputs if isinstance(op, Call) and _offset(op)}
-        return any(isinstance(s, Scale) and s.log2 + math.log2(inside[name]) > top for name, s in seen.items())
+    def leaves_within(op: Operation) -> bool:
+        """What an operation makes on its way, it makes in FP32."""
+        seen = {name: (plan.seen(name, op.name), within) for name, within in made_within(network, op, peaks).items()}
+        return any(isinstance(s, Scale) and s.log2 * w.degree + w.height > top for s, w in seen.values())
 
     def leaves(name: str, scale: Scale | Constants, rescaled: bool) -> bool:
         peak = peaks.get(name, 0.0)
@@ -199,7 +232,7 @@ def first_out_of_range(network: Network, plan: Plan, peaks: Mapping[str, float],
         own = [one.readers[0] for one in rescalings if one.reason == "layer"]
         if (
             copies_leave(op.name, op.inputs)
-            or offset_leaves(op)
+            or leaves_within(op)
             or leaves(op.name, plan.produced(op.name), rescaled=bool(rescalings))
             or any(copies_leave(reader, [op.name]) for reader in own)
         ):
@@ -207,36 +240,34 @@ def first_out_of_range(network: Network, plan: Plan, peaks: Mapping[str, float],
     return RESULT if copies_leave(RESULT, [network.output]) else None
 
 
-def offset_peaks(network: Network, peaks: Mapping[str, float]) -> dict[str, float]:
-    """The largest magnitude that a value has with a constant added inside an operation that reads it, in FP32."""
-    return {
-        name: peaks.get(name, 0.0) + _offset(op)
-        for op in network.operations
-        if isinstance(op, Call) and _offset(op)
-        for name in op.inputs
-    }
-
-
-def _offset(call: Call) -> float:
-    rule = rule_of(call)
-    return rule.offset if rule is not None else 0.0
+def made_within(network: Network, op: Operation, peaks: Mapping[str, float]) -> dict[str, Within]:
+    """What an operation makes of its inputs on its way, where that may leave the range before its result does."""
+    rule = rule_of(op) if isinstance(op, Call) else None
+    if not isinstance(op, Call) or rule is None:
+        return {}
+    degree = rule.degree(op)
+    found = {}
+    for name in op.values:
+        peak, terms = peaks.get(name, 0.0) + rule.offset, max(1, network.elements[name])
+        if (rule.offset or degree > 1) and 0 < peak < math.inf:
+            found[name] = Within(peak, degree, terms if degree > 1 else 1)
+    return found
 
 
 def _nodes(
     network: Network,
     hardened: Hardened,
     ranges: Mapping[str, tuple[float, float]],
-    bias_multiplier: bool,
+    options: PlanOptions,
     free: Mapping[str, planner.Freedom],
 ) -> Iterator[planner.Node]:
-    """The network in the planner's vocabulary; sizes have no scale and are left out."""
+    """The network in the planner's vocabulary; sizes and masks have no scale and are left out."""
 
     def tensor(name: str, several: bool = False) -> planner.Tensor:
         low, high = ranges.get(name, (-math.inf, math.inf))
         # Several tensors in one value cannot be rescaled together: made a little dearer than each by itself.
         return planner.Tensor(name, max(1, network.elements[name]) + several, low, high)
 
-    sizes: set[str] = set()
     yield planner.Node(network.input.name, "source", (), tensor(network.input.name))
     for op in network.operations:
         if isinstance(op, Linear):
@@ -252,16 +283,14 @@ def _nodes(
         elif isinstance(op, Affine):
             if op.addend in hardened.words:
                 yield planner.Node(op.name, "pin", op.inputs, tensor(op.name))
-            elif op.multiplier is None and not bias_multiplier:
+            elif op.multiplier is None and not options.bias_multiplier:
                 yield planner.Node(op.name, "carry", op.inputs, tensor(op.name))
             else:
                 idle = 0 if op.multiplier else network.elements[op.name]
                 yield planner.Node(op.name, "absorb", op.inputs, tensor(op.name), idle=idle)
         elif isinstance(op, Call):
-            rule = rule_of(op)
-            inputs = tuple(name for name in op.inputs if name not in sizes)
+            rule, inputs = rule_of(op, options.inner_multipliers), op.values
             if rule is not None and rule.effect == "size":
-                sizes.add(op.name)
                 continue
             result = tensor(op.name, several=_returns_several(op))
             if not inputs and rule is not None and rule.effect == "absorb":
@@ -272,13 +301,13 @@ def _nodes(
             elif rule is None or rule.effect == "size":
                 yield planner.Node(op.name, "pin", tuple(dict.fromkeys(inputs)), result)
             elif rule.effect == "carry":
-                carried = op.args[rule.carried]
-                assert isinstance(carried, Ref) or len(inputs) == 1
-                name = carried.name if isinstance(carried, Ref) else inputs[0]
-                others = [] if rule.absorbs_others else [other for other in inputs if other != name]
-                for other in dict.fromkeys(others):
+                for other in rule.bound_to_one(op):
                     yield planner.Node(f"{op.name} ({other})", "output", (other,))
-                yield planner.Node(op.name, "carry", (name,), result)
+                yield planner.Node(op.name, "carry", (rule.carried_by(op),), result)
+            elif rule.effect == "drop":
+                yield planner.Node(op.name, "source", (), result)
+            elif rule.effect == "power":
+                yield planner.Node(op.name, "power", inputs, result, exponent=rule.exponent(op))
             else:
                 unique = inputs if rule.effect in ("product", "quotient") else tuple(dict.fromkeys(inputs))
                 yield planner.Node(op.name, rule.effect, unique, result)
@@ -287,10 +316,12 @@ def _nodes(
 
 def _returns_several(call: Call) -> bool:
     schema = getattr(call.target, "_schema", None)
-    return schema is not None and any(str(value.type) == "List[Tensor]" for value in schema.returns)
+    if schema is None:
+        return False
+    return len(schema.returns) > 1 or any(str(value.type) == "List[Tensor]" for value in schema.returns)
 
 
-_REASONS = {"join": "join", "product": "product", "quotient": "quotient", "range": "range"}
+_REASONS = {effect: effect for effect in ("join", "product", "quotient", "power", "range")}
 
 
 def _executable(solution: planner.Solution, operations: Mapping[str, Operation]) -> Plan:

@@ -24,7 +24,7 @@ import numpy as np
 
 from hwsim.datapath.places import places, price
 from hwsim.datapath.plan import Plan, place_divisions
-from hwsim.datapath.planned import PlanOptions, least_cost_plan, offset_peaks
+from hwsim.datapath.planned import PlanOptions, least_cost_plan, made_within
 from hwsim.datapath.tensor_format import TensorFormat, TensorFormats
 from hwsim.errors import HwsimError
 from hwsim.hardening import Constants, Hardened
@@ -97,10 +97,9 @@ def _potentials(
     network: Network, plan: Plan, peaks: Mapping[str, float], options: PlanOptions, formats: TensorFormats
 ) -> Iterator[tuple[float, tuple[float, float]]]:
     """The scale, as a logarithm, of every value and copy, and where it must lie."""
-    for name, peak in offset_peaks(network, peaks).items():
-        _, high = options.range_of(TensorFormat.of("fp32"), peak)
-        for reader in network.users[name]:
-            yield _log2(plan.seen(name, reader.name)), (-math.inf, high)
+    for reader in network.operations:
+        for name, within in made_within(network, reader, peaks).items():
+            yield _log2(plan.seen(name, reader.name)), options.range_within(within)
     operations = {network.input.name: None, **{op.name: op for op in network.operations}}
     for name, op in operations.items():
         peak = peaks.get(name, 0.0)
@@ -190,7 +189,12 @@ class _Search:
         scaling = replace(self.hardened.scaling, target=target)
         constants = {name: scaling.constants(peaks, self.hardened.format) for name, peaks in self._largest.items()}
         changed = replace(self.hardened, scaling=scaling, constants={**self.hardened.constants, **constants})
-        return place_divisions(self.network, changed, self.way, self.options.bias_multiplier)
+        return self._placed(changed)
+
+    def _placed(self, hardened: Hardened) -> Plan:
+        """The way's plan for some words."""
+        options = self.options
+        return place_divisions(self.network, hardened, self.way, options.bias_multiplier, options.inner_multipliers)
 
     @cached_property
     def _largest(self) -> dict[str, np.ndarray]:
@@ -202,7 +206,7 @@ class _Search:
         return found
 
     def _wider_formats(self) -> Iterator[Repair]:
-        plan = place_divisions(self.network, self.hardened, self.way, self.options.bias_multiplier)
+        plan = self._placed(self.hardened)
         now = (self.formats.activations, self.formats.accumulators)
         best: tuple[tuple[int, int], TensorFormats] | None = None
         for activations in _wider(now[0]):

@@ -31,6 +31,7 @@ from hwsim.network.graph import (
     Ref,
     Size,
     leaves,
+    places_of,
     storable,
     substitute,
 )
@@ -307,6 +308,8 @@ class _Lowering:
             value, axis, *keep = self._values(tuple(both.args))
             self._emit(node, Call(node.name, module_path(node), _EXTREMA[both.target], (value, [axis], *keep)))
         else:
+            if target is operator.getitem and not _is_real(node.meta["val"]):
+                target = places_of
             kwargs = {key: self._values(value) for key, value in node.kwargs.items()}
             self._emit(node, Call(node.name, module_path(node), target, args, kwargs))
         if overwrites(node.target):
@@ -317,7 +320,7 @@ class _Lowering:
         self.operations.append(op)
         value = node.meta.get("val")
         self.elements[op.name] = _elements(value) if elements is None else elements
-        self.alias[node.name] = (Size if isinstance(value, torch.SymInt | torch.SymFloat) else Ref)(op.name)
+        self.alias[node.name] = (Size if _has_no_scale(value) else Ref)(op.name)
         if isinstance(op, Call) and _is_view(op.target) and op.inputs:
             self.views[op.name] = self.views.get(op.inputs[0], op.inputs[0])
 
@@ -351,8 +354,9 @@ class _Lowering:
             self.elements[constant] = self.parameters[data.name].numel()
             data = Ref(constant)
         options = self._values(options_of(node.args, form))
-        self._emit(node, Linear(node.name, layer, form.target, data, weight, options, form.axis))
-        bias, axis = node.args[form.bias] if form.bias is not None and len(node.args) > form.bias else None, form.axis
+        axis = form.axis % (node.meta["val"].dim() + (node.target == ATEN.bilinear.default))
+        self._emit(node, Linear(node.name, layer, form.target, data, weight, options, axis))
+        bias = node.args[form.bias] if form.bias is not None and len(node.args) > form.bias else None
         if node.target == ATEN.bilinear.default:
             axis = self._second_factor(node, layer)
         self._add_bias(node, layer, bias, axis)
@@ -365,7 +369,7 @@ class _Lowering:
         dims, own = node.meta["val"].dim(), bias.meta["val"].dim()
         if isinstance(added, Parameter) and not self._is_fetched(added) and own == 1:
             self.biases.add(added.name)
-            self._emit(node, Affine(name, layer, ATEN.add.Tensor, product, None, added.name, axis))
+            self._emit(node, Affine(name, layer, ATEN.add.Tensor, product, None, added.name, axis % dims))
             return
         added = self._values(bias)
         if own == 1 and axis % dims < dims - 1:
@@ -495,6 +499,16 @@ def _drop_unread(network: Network) -> Network:
         network.biases & parameters,
         {network.input.name: math.prod(network.input.shape)} | {op.name: network.elements[op.name] for op in kept},
     )
+
+
+def _has_no_scale(value: Any) -> bool:
+    """Whether a value is a size or a mask."""
+    return isinstance(value, torch.SymInt | torch.SymFloat) or (isinstance(value, Tensor) and value.dtype == torch.bool)
+
+
+def _is_real(value: Any) -> bool:
+    """Whether a value consists of numbers that can have a scale: not of integers."""
+    return not isinstance(value, Tensor) or value.is_floating_point() or value.is_complex()
 
 
 def _elements(value: Any) -> int:

@@ -29,7 +29,7 @@ class Ref:
 
 @dataclass(frozen=True)
 class Size(Ref):
-    """A value that is a size, such as the number of images: a number, which no scale multiplies."""
+    """A value that no scale multiplies: a size, such as the number of images, or a mask."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ class Operation:
 class Linear(Operation):
     """`y = W x`: a convolution or matrix product with a stored weight tensor; output channels are W's axis 0.
 
-    `options` are the ATen arguments after (input, weight, bias): stride, padding, dilation, groups.
+    `options` are the ATen arguments after (input, weight, bias): stride, padding, dilation, groups. `channel_axis` is
+    the axis of the output channels in its result.
     """
 
     input: Ref
@@ -109,6 +110,12 @@ class Call(Operation):
     @property
     def inputs(self) -> tuple[str, ...]:
         return tuple(ref.name for ref in leaves((self.args, tuple(self.kwargs.values()))) if isinstance(ref, Ref))
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Names of its inputs that can have a scale, in order."""
+        found = leaves((self.args, tuple(self.kwargs.values())))
+        return tuple(ref.name for ref in found if isinstance(ref, Ref) and not isinstance(ref, Size))
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -200,10 +207,13 @@ class Network:
         return {name: tuple(ops) for name, ops in found.items()}
 
     def sole_affine_after(self, op: Linear) -> Affine | None:
-        """The multiply-add behind `op`, if it is the only reader of `op`'s result."""
+        """The multiply-add behind `op`, if it is the only reader of `op`'s result and has the same channels.
+
+        A BatchNorm behind a matrix product of more than two axes has other ones.
+        """
         users = self.users[op.name]
         if len(users) == 1 and isinstance(users[0], Affine) and op.name != self.output:
-            return users[0]
+            return users[0] if users[0].channel_axis == op.channel_axis else None
         return None
 
     def fold_batchnorm(self) -> Network:
@@ -269,6 +279,11 @@ def channels(parameter: Tensor, axis: int, dim: int) -> Tensor:
     shape = [1] * dim
     shape[axis if axis >= 0 else dim + axis] = -1
     return parameter.reshape(shape)
+
+
+def places_of(results: Any, position: int) -> Any:
+    """Where the elements were that an operation chose: the result that it returns beside their values."""
+    return results[position]
 
 
 ATEN = torch.ops.aten

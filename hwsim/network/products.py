@@ -150,6 +150,8 @@ def form_of(target: Any, args: tuple[Any, ...], kwargs: Any, is_weight: Callable
         if not is_weight(weight) or (is_weight(data) and form.weight < form.data):
             continue
         dims, data_dims = weight.meta["val"].dim(), data.meta["val"].dim()
+        if dims < 2:  # one output, which has no axis of channels
+            continue
         if target in (ATEN.matmul.default, ATEN.mm.default, ATEN.addmm.default):
             if dims != 2 or data_dims < (3 if form.target is multiply_from_left else 2):
                 continue

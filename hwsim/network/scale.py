@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 SIGNIFICAND_BITS = 24
 """Significand of a constant as hardware keeps it: that of an FP32 number, hidden bit included (IEEE 754)."""
@@ -17,8 +18,8 @@ SIGNIFICAND_BITS = 24
 class Scale:
     """The number `significand * 2**exponent` with significand in [1, 2).
 
-    Made by `Scale.of`; closed under `*` and `/`. The significand is a double, so a product of n constants is
-    right to about n units in its last place.
+    Made by `Scale.of`; closed under `*`, `/` and rational powers. The significand is a double, so a product of n
+    constants is right to about n units in its last place.
     """
 
     significand: float = 1.0
@@ -41,6 +42,10 @@ class Scale:
 
     def __truediv__(self, other: Scale) -> Scale:
         return self._normal(self.significand / other.significand, self.exponent - other.exponent)
+
+    def __pow__(self, exponent: Fraction) -> Scale:
+        whole, rest = divmod(self.exponent * exponent, 1)
+        return self._normal(self.significand ** float(exponent) * 2.0 ** float(rest), int(whole))
 
     def __lt__(self, other: Scale) -> bool:
         return (self.exponent, self.significand) < (other.exponent, other.significand)

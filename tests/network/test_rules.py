@@ -36,7 +36,6 @@ CARRIED = [
     (ATEN.linalg_vector_norm.default, ()),
     (ATEN.linalg_vector_norm.default, (1, [1])),
     (ATEN.linalg_vector_norm.default, (math.inf, [1])),
-    (ATEN.linalg_vector_norm.default, (-math.inf, [1])),
     (ATEN.flip.default, ([2],)),
     (ATEN.repeat.default, ([1, 1, 2, 1],)),
     (ATEN.tile.default, ([2, 1],)),
@@ -76,8 +75,8 @@ def test_homogeneous_operations_carry_the_scale(target, rest):
     assert torch.equal(target(8.0 * X, *rest), 8.0 * target(X, *rest))
 
 
-@pytest.mark.parametrize("order", [-2, -1, -0.5, 0.5, 3, 7.5])
-def test_a_norm_of_any_order_but_zero_carries_the_scale(order):
+@pytest.mark.parametrize("order", [0.5, 3, 7.5])
+def test_a_norm_of_positive_order_carries_the_scale(order):
     f = call(ATEN.linalg_vector_norm.default, Ref("x"), order, [1])
     assert rule_of(f).effect == "carry"
     torch.testing.assert_close(f.target(8.0 * X, order, [1]), 8.0 * f.target(X, order, [1]))
@@ -302,6 +301,7 @@ def test_concatenation_joins_all_its_inputs():
     [
         call(ATEN.gelu.default, Ref("x")),
         call(ATEN.linalg_vector_norm.default, Ref("x"), 0),
+        call(ATEN.linalg_vector_norm.default, Ref("x"), -1),
         call(ATEN.layer_norm.default, Parameter("p"), [6], Ref("x")),
         call(ATEN.fill.Tensor, Parameter("p"), Ref("x")),
         call(ATEN.sigmoid.default, Ref("x")),
@@ -310,7 +310,11 @@ def test_concatenation_joins_all_its_inputs():
         call(ATEN.clamp.default, Ref("x"), Ref("y")),
         call(ATEN.where.self, Ref("m"), Ref("x"), Ref("y")),
         call(ATEN.addcmul.default, Ref("x"), Ref("y"), Parameter("p")),
-        call(ATEN.div.Tensor, Parameter("p"), Ref("x")),
+        call(ATEN.div.Tensor, Parameter("p"), Ref("x"), Ref("y")),
+        call(ATEN.pow.Tensor_Scalar, Ref("x"), 0.3),
+        call(ATEN.pow.Tensor_Scalar, Ref("x"), 0),
+        call(ATEN.prelu.default, Ref("x"), Ref("x")),
+        call(ATEN.gt.Scalar, Ref("x"), 0.5),
         call(ATEN.add.Tensor, Ref("x"), Size("n")),
         call(ATEN.div.Tensor, Size("n"), Ref("x")),
         call(ATEN.instance_norm.default, Ref("x"), None, None, Parameter("p"), Parameter("p"), False, 0.1, 0.01, False),
@@ -321,7 +325,7 @@ def test_what_is_not_homogeneous_has_no_rule(f):
 
 
 def test_an_operation_of_ones_own_can_be_taught():
-    target = ATEN.sqrt.default
+    target = ATEN.sin.default
     assert rule_of(call(target, Ref("x"))) is None
     teach(target, Rule("carry", applies=lambda c: False))
     assert rule_of(call(target, Ref("x"))) is None

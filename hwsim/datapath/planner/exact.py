@@ -79,6 +79,10 @@ class Potential:
             total[number] = total.get(number, 0) + exponent
         return Potential(tuple(sorted((number, e) for number, e in total.items() if e)))
 
+    def times(self, factor: Fraction) -> Potential:
+        """The potential of a power of the scale."""
+        return Potential(tuple((number, exponent * factor) for number, exponent in self.powers if factor))
+
     def __sub__(self, other: Potential) -> Potential:
         return self + -other
 

@@ -18,7 +18,7 @@ from hwsim.datapath.planner.system import Star, System, equations
 from hwsim.datapath.planner.values import settle
 from hwsim.errors import HwsimError
 
-_FORCING = ("join", "product", "quotient", "pin", "output")
+_FORCING = ("join", "product", "quotient", "power", "pin", "output")
 
 
 class NoPlanError(HwsimError):

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 
 from hwsim.errors import HwsimError, unknown
 
-Effect = Literal["source", "linear", "carry", "join", "product", "quotient", "pin", "absorb", "output"]
+Effect = Literal["source", "linear", "carry", "join", "product", "quotient", "power", "pin", "absorb", "output"]
 """What a node does to potentials; `in` are the potentials at which it reads, `out` the one of its result:
 
 - `source`   out = 0: the images;
@@ -24,6 +24,7 @@ Effect = Literal["source", "linear", "carry", "join", "product", "quotient", "pi
 - `join`     all in are equal, and out = in: sums, concatenations;
 - `product`  out = the sum of all in: products of activations;
 - `quotient` out = the first in less the second: an activation divided by another, as where a norm is divided out;
+- `power`    out = in times an exponent: square roots, reciprocals, variances;
 - `pin`      all in = 0, out = 0: GELU, softmax, and whatever is not known to be otherwise;
 - `absorb`   out is free, whatever in is: BatchNorm's multiplier, LayerNorm, products with constants. With `idle`
              elements, the multiplier is there but not in use: out = in costs nothing, anything else costs a
@@ -77,6 +78,7 @@ class Node:
         output: the tensor it makes; None for an `output`.
         constant: of a `linear` node: an exact positive number, or what may be chosen.
         idle: of an `absorb` node: elements that pass its otherwise idle multiplier; 0 if absorbing is free.
+        exponent: of a `power` node.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Node:
     output: Tensor | None = None
     constant: Fraction | float | Freedom = 1
     idle: int = 0
+    exponent: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ class Problem:
         return tuple(node.output for node in self.nodes if node.output is not None)
 
 
-_INPUTS = {"source": (0, 0), "linear": (1, 1), "carry": (1, 1), "quotient": (2, 2), "output": (1, 1)}
+_INPUTS = {"source": (0, 0), "linear": (1, 1), "carry": (1, 1), "quotient": (2, 2), "power": (1, 1), "output": (1, 1)}
 """Least and greatest number of inputs, where it is not any number from one up."""
 
 

@@ -17,7 +17,7 @@ class Reason:
     """What forces a rescaling: the last operation of the contradiction that there is without it, or a range.
 
     Attributes:
-        effect: "join", "product", "quotient", "pin", "output", or another effect of the node, or "range".
+        effect: "join", "product", "quotient", "power", "pin", "output", or another effect of the node, or "range".
         name: the node; of a range, the tensor.
     """
 
@@ -137,6 +137,8 @@ def _holds(node: Node, read: Mapping[str, Potential], out: Potential | None, sol
     if node.effect == "join":
         return all(potential == out for potential in read.values())
     total = Potential()
+    if node.effect == "power":
+        return out == read[node.inputs[0]].times(node.exponent)
     for place, name in enumerate(node.inputs):
         total = total - read[name] if place and node.effect == "quotient" else total + read[name]
     if node.effect != "linear" or out is None:

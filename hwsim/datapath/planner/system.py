@@ -170,7 +170,7 @@ def _rows(system: System, node: Node, read: Sequence[int], out: int | None) -> I
         assert out is not None
         row: Row = {}
         for place, symbol in enumerate(read):
-            add_multiple(row, 1 if place and node.effect == "quotient" else -1, {symbol: 1})
+            add_multiple(row, 1 if place and node.effect == "quotient" else -node.exponent, {symbol: 1})
         add_multiple(row, 1, {out: 1})
         if node.effect == "linear":
             add_multiple(row, -1, _constant(system, node))
