@@ -86,7 +86,7 @@ def _reach(name: str, rows: list[Row], axis: Axis, sound: dict[tuple[str, str], 
     mine = [row for row in rows if row["variant"] == name]
     for row in sorted(mine, key=lambda row: axis.places[row[axis.column]]):
         loss = lost(row, sound)
-        if loss.value >= POINT:
+        if round(loss.value, 9) >= POINT:  # 0.57 - 0.56 is a point, though not in binary
             break
         last = row[axis.column]
         sure = sure and loss.high is not None and loss.high < POINT

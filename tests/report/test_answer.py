@@ -146,3 +146,12 @@ def test_lines_go_from_the_furthest_to_the_least_and_name_every_variant_once(los
         assert sorted(names) == sorted(variant.name for variant in results.scenario.variants)
     held = next((at for at, loss in enumerate(losses) if loss >= 1), 3)
     assert line_of(results, "scaled")[0] == order[3 - held]
+
+
+@pytest.mark.parametrize(("whole", "left"), [(0.57, 0.56), (0.92, 0.91), (0.875, 0.865)])
+def test_a_whole_point_is_not_less_than_one_however_it_rounds_in_binary(whole: float, left: float) -> None:
+    results = with_losses("accuracy", {})
+    results.row(format="fp16", variant="scaled", ber=0.0)["accuracy"] = whole
+    for ber in (1e-4, 2e-2):
+        results.row(format="fp16", variant="scaled", ber=ber)["accuracy"] = left
+    assert line_of(results, "scaled")[0] == "none (mildest: 1e-4)"
