@@ -24,6 +24,7 @@ CASES = [
     (Residual, "q2.5", Scaling(target=6.0, granularity="channel"), "per_weight"),
     (Residual, "fp16", Scaling(), "per_layer"),
     (Residual, "int8_sm", Scaling(), "absorbed"),
+    (Residual, "fp16", Scaling(), "planned"),
     (Residual, "bf16", Scaling(), "logits"),
     (Fire, "q2.5", Scaling(), "logits"),
     (Fire, "fp8_e4m3", Scaling(), "per_layer"),
