@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -65,6 +66,18 @@ def test_faulty_logits_are_those_of_the_dense_computation(kind, fmt, scaling, wa
     assert (run.logits - expected).abs().max() <= 2e-5 * expected.abs().max()
     assert not torch.allclose(run.logits, sound, rtol=1e-4)
     assert torch.equal(accelerator.run(IMAGES).logits, sound)  # the sound words are back, to the bit
+
+
+@pytest.mark.parametrize("divider", ["exact", "reciprocal"])
+def test_faulty_words_are_divided_as_all_words_are(divider):
+    _, network = captured(Residual)
+    stored = harden(network, "q2.5", Scaling(target=3.0))
+    memory = Memory(stored.words, stored.format)
+    faults = BitFlips(0.05).draw(memory, seed=3)
+    run = Accelerator(network, stored, "per_weight", divider=divider).run(IMAGES, faults)
+    faults.apply(memory)
+    damaged = replace(stored, words={name: memory.tensor(name).copy() for name in stored.words})
+    assert torch.equal(run.logits, Accelerator(network, damaged, "per_weight", divider=divider).run(IMAGES).logits)
 
 
 @pytest.mark.parametrize("shape", [(6, 5), (6, 5, 3), (6, 5, 3, 4), (6, 5, 1, 1), (6, 1, 3, 3), (6, 5, 2, 3, 2)])

@@ -235,6 +235,25 @@ def test_a_scrub_takes_its_share_of_the_bursts(write_back: bool) -> None:
     assert sum(report.bank_bursts) == 100_000 + number
 
 
+def test_a_scrub_writes_back_what_it_has_read_and_not_before() -> None:
+    """A scrub reads in cycle 1,000, for 20 cycles; a read that comes 5 cycles later is next, the write-back follows."""
+    tech = technology("stt_mram").override({"read_latency": "20 ns"})
+    timing = replace(Timing.of(tech), banks=1)
+    assert (timing.clock_s, timing.read_cycles) == (1e-9, 20)
+    words = timing.burst_bits // timing.word_bits
+    report = Controller(timing, scrub=Scrub(1.0000001e-6, words)).simulate([Stream("read", 0, words, at_s=1.005e-6)])
+    assert dict(report.latency["read"].counts) == {20 - 5 + 20: 1}
+
+
+def test_a_scrub_that_writes_back_needs_twice_the_bandwidth() -> None:
+    timing = sram()
+    every_s = 1000 * timing.word_bits / 8 / timing.peak_bandwidth
+    for write_back, least in ((False, every_s), (True, 2 * every_s)):
+        Controller(timing, scrub=Scrub(1.001 * least, 1000, write_back))
+        with pytest.raises(HwsimError, match=r"more than the .* bytes/s of the memory"):
+            Controller(timing, scrub=Scrub(0.999 * least, 1000, write_back))
+
+
 def test_a_scrub_leaves_less_bandwidth_and_costs_energy() -> None:
     timing = Timing.of(technology("dram"))
     plain = Controller(timing).stream_read(400_000)
