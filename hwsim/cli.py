@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,8 @@ import typer
 from hwsim import __version__
 from hwsim.cli_divisions import divisions
 from hwsim.cli_memory import app as memory
+from hwsim.cli_output import Json, close_stdout, open_streams, print_json
+from hwsim.cli_scenarios import app as scenarios
 from hwsim.errors import HwsimError
 from hwsim.interruption import ends_at_once, say_when_interrupted
 
@@ -22,29 +23,31 @@ app = typer.Typer(
     name="hwsim",
     help="Neural-network weights in faulty memory: what bit flips do to accuracy, and what protection costs.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(memory, short_help="Memory technologies: constants, sources, error rates.")
+app.add_typer(scenarios, short_help="The scenarios that come with hwsim: list them, or show one.")
 
 
 def main() -> None:
-    """Run the command line. Wrong input ends in one line on stderr and exit code 2."""
+    """Run the command line. Wrong input, and output that cannot be written, are one line on stderr, exit code 2."""
+    open_streams()
     try:
         with ends_at_once():
             try:
                 app()
             finally:
-                sys.stdout.flush()
+                sys.stdout.flush()  # here, where it can still be said that the disk is full
     except HwsimError as error:
         print(f"hwsim: {error}", file=sys.stderr)
         sys.exit(WRONG_INPUT)
     except OSError as error:
         if error.filename is not None:  # a file, which no one here has named: nothing that input explains
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left to be written at the end
-        print(f"hwsim: The output cannot be written: {error.strerror}.", file=sys.stderr)
+        close_stdout()
+        print(f"hwsim: The output cannot be written: {error.strerror or error}.", file=sys.stderr)
         sys.exit(WRONG_INPUT)
 
 
@@ -74,6 +77,7 @@ def run(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Results folder.", show_default="results/NAME")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Discard earlier results in that folder.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Run a scenario: print its tables, and write tables, figures and a report to a folder.
 
@@ -85,7 +89,7 @@ def run(
     loaded = load_scenario(scenario, settings or ())
     folder = out or Path("results") / loaded.name
     say_when_interrupted(partial(kept, folder))
-    from hwsim.report.console import progress_bar, stdout
+    from hwsim.report.console import plain, progress_bar, stdout
 
     with progress_bar() as progress:
         from hwsim.experiment.run import run_scenario
@@ -93,10 +97,16 @@ def run(
 
         results = run_scenario(loaded, out=folder, fresh=fresh, progress=progress)
         report = write_report(results, progress)
+    if as_json:
+        tables = {"facts": results.facts, "rows": results.rows, "counts": results.counts}
+        print_json({"folder": str(folder), "report": str(report), **tables})
+        return
     from hwsim.report.terminal import print_results
 
     print_results(results, stdout())
-    stdout().print(f"\nTables, figures and the report are in {folder}; open {report}", highlight=False)
+    stdout().print(
+        plain(f"\nTables and figures are in {folder}\nThe report: {report}"), highlight=False, soft_wrap=True
+    )
 
 
 @app.command(short_help="Write the report of a finished run again.")
@@ -123,19 +133,58 @@ def word(
     flip: Annotated[
         list[int] | None, typer.Option(metavar="BIT", help="Flip this bit, 0 is the least significant; repeatable.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Show one stored word: its fields, its value, and what flipping bits does to it."""
-    from hwsim.report.console import stdout
     from hwsim.words import describe
 
-    stdout().print(describe(value, format, flip or ()))
+    view = describe(value, format, flip or ())
+    if as_json:
+        print_json(
+            {
+                "format": view.format.name,
+                "given": view.given,
+                "word": view.hex(),
+                "value": view.value,
+                "rounding_error": view.rounding_error,
+                "fields": [
+                    {"field": one.field.name, "bits": [one.field.msb, one.field.lsb], "content": one.bits}
+                    for one in view.fields
+                ],
+                "flips": [
+                    {"bits": flip.bits, "word": view.hex(flip.word), "value": flip.value, "error": flip.error}
+                    for flip in view.flips
+                ],
+            }
+        )
+        return
+    from hwsim.report.console import stdout
+
+    stdout().print(view)
 
 
 @app.command(short_help="List the word formats.")
-def formats() -> None:
+def formats(as_json: Json = False) -> None:
     """List the word formats: width, range, step, and the default target t of weight scaling."""
+    from hwsim.words import format_names, format_table, get_format
+
+    if as_json:
+        print_json(
+            [
+                {
+                    "format": fmt.name,
+                    "bits": fmt.width,
+                    "fields": {field.name: field.width for field in fmt.fields},
+                    "lowest": fmt.lowest,
+                    "largest": fmt.largest,
+                    "smallest": fmt.smallest,
+                    "default_target": fmt.default_target,
+                }
+                for fmt in map(get_format, format_names())
+            ]
+        )
+        return
     from hwsim.report.console import stdout
-    from hwsim.words import format_table
 
     console = stdout()
     console.print(format_table())
@@ -150,13 +199,19 @@ def formats() -> None:
 @app.command(short_help="List the networks.")
 def networks(
     everything: Annotated[bool, typer.Option("--all", help="List torchvision's classifiers as well.")] = False,
+    as_json: Json = False,
 ) -> None:
     """List the networks that a scenario can name."""
     from hwsim.experiment.catalogue import list_networks
+
+    found = list_networks(torchvision=everything)
+    if as_json:
+        print_json(found)
+        return
     from hwsim.report.console import new_table, plain, stdout
 
     table = new_table("network", ">parameters", ">top-1", "data", "weights here")
-    for fact in list_networks(torchvision=everything):
+    for fact in found:
         top1 = f"{fact.top1:.1f} %" if fact.top1 is not None else "-"
         table.add_row(fact.name, f"{fact.parameters:,}", top1, fact.data or "-", plain(fact.available))
     console = stdout()
@@ -168,15 +223,3 @@ def networks(
 
 
 app.command(short_help="Count what every way of dividing costs, and say why.")(divisions)
-
-
-@app.command(short_help="List the scenarios that come with hwsim.")
-def scenarios() -> None:
-    """List the scenarios that come with hwsim."""
-    from hwsim.experiment.loading import describe, scenario_library
-    from hwsim.report.console import new_table, plain, stdout
-
-    table = new_table("scenario", "what it runs")
-    for name, path in scenario_library().items():
-        table.add_row(name, plain(describe(path)))
-    stdout().print(table)

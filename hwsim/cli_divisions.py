@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwsim.cli_output import Json, print_json
 from hwsim.errors import HwsimError, unknown
 
 if TYPE_CHECKING:
@@ -42,12 +43,15 @@ def divisions(
     everything: Annotated[
         bool, typer.Option("--all", help="All torchvision classifiers, as CSV, instead of one network: half an hour.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Count what every way of dividing costs on a network, for one batch of images, and say what forces each division.
 
     Images are noise. Where a way leaves the range of its number formats, the cheapest repair is shown.
     """
     if everything:
+        if as_json:
+            raise HwsimError("--json has no effect with --all, which prints CSV: leave it out.")
         of_one = {
             "a network": network,
             "--list": everywhere or None,
@@ -93,6 +97,11 @@ def divisions(
             _draw_plan(graph, row, fold or 0, draw)
         if everywhere and row.impossible:
             raise HwsimError(f"{way} has no divisions to list. {row.impossible}")
+    if as_json:
+        about = {"network": loaded.name, "image_shape": shape, "images": batch}
+        shown_ways = [_place_data(row)] if everywhere else [_row_data(one) for one in rows]
+        print_json({**about, "ways": shown_ways})
+        return
     console = stdout()
     images = f"{batch} image{'s' if batch > 1 else ''} of {' x '.join(map(str, shape))}"
     if everywhere:
@@ -118,6 +127,39 @@ def _check_way(way: str) -> None:
     used = [name for name in WAYS if name != "none"]
     if way not in used:
         raise unknown("way of dividing", way, used)
+
+
+def _row_data(row: DivisionCost) -> dict[str, object]:
+    """A way as plain data; counts are of the whole batch, cost is of one image in the unit of `--cost`."""
+    return {
+        "way": row.way,
+        "counts": None if row.counts is None else row.counts.total.as_dict(),
+        "absorbed": row.absorbed,
+        "constants": row.divisor_words,
+        "constant_bits": row.divisor_bits,
+        "cost": row.cost,
+        "overflow": row.overflow,
+        "impossible": row.impossible,
+        "repairs": [{"repair": repair.text, "cost": repair.cost} for repair in row.repairs],
+    }
+
+
+def _place_data(row: DivisionCost) -> dict[str, object]:
+    """Every division of a way as plain data."""
+    return {
+        "way": row.way,
+        "places": [
+            {
+                "tensor": place.tensor,
+                "readers": place.readers,
+                "kind": place.kind,
+                "elements": place.elements,
+                "by": place.by,
+                "cause": str(place.cause),
+            }
+            for place in row.places
+        ],
+    }
 
 
 def _draw_plan(network: Network, row: DivisionCost, fold: int, path: Path) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwsim.cli_output import Json, print_json
 from hwsim.errors import HwsimError, cut
 from hwsim.numerals import NUMBER, real
 
 if TYPE_CHECKING:
     from hwsim.memory.fault_map import FaultMap
-    from hwsim.memory.technology import Technology
+    from hwsim.memory.technology import Constant, Technology
 
 AGES = ("0 s", "1 day", "1 year", "10 years")
 TEMPERATURES = ("25 degC", "55 degC", "85 degC", "125 degC")
@@ -37,24 +39,37 @@ Changes = Annotated[
 
 
 @app.command("list", short_help="List the technologies.")
-def list_technologies() -> None:
+def list_technologies(as_json: Json = False) -> None:
     """List the technologies and their variants, each with the mechanisms by which its cells fail."""
     from hwsim.memory.constants import technologies, technology
+
+    all_of_them = [technology(name) for name in technologies()]
+    if as_json:
+        print_json([{"technology": one.name, "title": one.title, "mechanisms": one.mechanisms} for one in all_of_them])
+        return
     from hwsim.report.console import new_table, stdout
 
     table = new_table("technology", "what it is", "how its cells fail")
-    for found in map(technology, technologies()):
+    for found in all_of_them:
         table.add_row(found.name, found.title, ", ".join(found.mechanisms))
     stdout().print(table)
 
 
 @app.command(short_help="Show a technology's constants, their sources, and rates at a glance.")
-def show(name: Name, changes: Changes = None) -> None:
+def show(name: Name, changes: Changes = None, as_json: Json = False) -> None:
     """Show every constant of a technology with its source and how far to trust it, and rates at a glance."""
     from hwsim.memory.constants import GROUPS
-    from hwsim.report.console import new_table, plain, stdout
 
     found = _technology(name, changes)
+    swept = {"temperature": TEMPERATURES} | ({"voltage": VOLTAGES} if "nominal_voltage" in found else {})
+    rates = {name: {age: _rates(found, age, name, columns) for age in AGES} for name, columns in swept.items()}
+    if as_json:
+        groups = {group: [_constant(one) for one in getattr(found, group).values()] for group in GROUPS}
+        about = {"technology": found.name, "title": found.title, "mechanisms": found.mechanisms, "note": found.note}
+        print_json({**about, **groups, "share_of_wrong_cells": rates})
+        return
+    from hwsim.report.console import new_table, plain, stdout
+
     console = stdout()
     console.print(f"{found.title} ({found.name}); its cells fail by {', '.join(found.mechanisms)}")
     if found.note:
@@ -67,29 +82,37 @@ def show(name: Name, changes: Changes = None) -> None:
             for constant in entries:
                 table.add_row(constant.name, plain(str(constant)), constant.trust, plain(constant.source))
             console.print(table)
-    _print_rates(found, "age", TEMPERATURES, "temperature")
-    if "nominal_voltage" in found:
-        _print_rates(found, "age, at 25 degC", VOLTAGES, "voltage")
+    for swept_by, columns in swept.items():
+        heading = "age" if swept_by == "temperature" else "age, at 25 degC"
+        table = new_table(heading, *(f">{column}" for column in columns), title="Share of wrong cells after that time")
+        for age, shares in rates[swept_by].items():
+            table.add_row(age, *(f"{share:.1e}" for share in shares.values()))
+        console.print(table)
 
 
-def _print_rates(found: Technology, heading: str, columns: tuple[str, ...], swept: str) -> None:
+def _constant(constant: Constant) -> dict[str, object]:
+    default = constant.default
+    return {
+        "constant": constant.name,
+        "value": constant.value,
+        "unit": constant.unit,
+        "trust": constant.trust,
+        "source": constant.source,
+        "default": None if default is None else default.value,
+    }
+
+
+def _rates(found: Technology, age: str, swept: str, values: tuple[str, ...]) -> dict[str, float]:
+    """The share of wrong cells after a time, at each temperature or voltage."""
     from hwsim.memory.error_rate import error_rate
     from hwsim.memory.mission import Condition
     from hwsim.memory.units import quantity
-    from hwsim.report.console import new_table, stdout
 
-    table = new_table(heading, *(f">{column}" for column in columns), title="Share of wrong cells after that time")
-    for age in AGES:
-        cells = []
-        for column in columns:
-            condition = (
-                Condition(quantity(column, "degC"))
-                if swept == "temperature"
-                else Condition(voltage_v=quantity(column, "V"))
-            )
-            cells.append(f"{error_rate(found, condition, quantity(age, 's')).total:.1e}")
-        table.add_row(age, *cells)
-    stdout().print(table)
+    conditions = {
+        text: Condition(quantity(text, "degC")) if swept == "temperature" else Condition(voltage_v=quantity(text, "V"))
+        for text in values
+    }
+    return {text: error_rate(found, one, quantity(age, "s")).total for text, one in conditions.items()}
 
 
 @app.command(short_help="How many cells are wrong: one number with its parts.")
@@ -104,6 +127,7 @@ def rate(
     cycles: Annotated[int, typer.Option(min=0, help="How often the cells were written before.")] = 0,
     reads: Annotated[float, typer.Option(min=0, help="How often each word is read, in 1/s.")] = 0.0,
     changes: Changes = None,
+    as_json: Json = False,
 ) -> None:
     """How many cells read wrong that were written, lived under one condition, and are read: one number with its parts.
 
@@ -112,7 +136,7 @@ def rate(
     from hwsim.memory.error_rate import error_rate
     from hwsim.memory.mission import Condition
     from hwsim.memory.units import duration, quantity
-    from hwsim.report.console import new_table, stdout
+    from hwsim.report.console import new_table, plain, stdout
 
     found = _technology(name, changes)
     for option, given, needed in (
@@ -129,6 +153,16 @@ def rate(
     )
     age_s = quantity(age, "s", "age")
     result = error_rate(found, condition, age_s, cycles)
+    idle = []  # options that were given and change nothing: that is said
+    if reads and error_rate(found, replace(condition, reads_per_s=0.0), age_s, cycles) == result:
+        idle.append("--reads")
+    if cycles and error_rate(found, condition, age_s) == result:
+        idle.append("--cycles")
+    if as_json:
+        changed = [_constant(one) for one in found.overridden]
+        about = {"technology": found.name, "age_s": age_s, "condition": condition, "cycles": cycles}
+        print_json({**about, "share": result.total, "parts": result.parts, "without_effect": idle, "changed": changed})
+        return
     console = stdout()
     lived = f"after {duration(age_s)} at {condition}" + (f", {cycles:,} cycles before" if cycles else "")
     console.print(f"{result.total:.3e} of the cells are wrong: {found.title}, {lived}", highlight=False)
@@ -137,7 +171,9 @@ def rate(
         table.add_row(mechanism, "not known" if part is None else f"{part:.3e}")
     console.print(table)
     for constant in found.overridden:
-        console.print(f"{constant.name} = {constant}", highlight=False)
+        console.print(plain(f"{constant.name} = {constant}"), highlight=False)
+    for option in idle:
+        console.print(plain(f"{option} makes no difference to these cells."), highlight=False)
 
 
 @app.command("map", short_help="Inspect a fault map, and draw it bank by bank.")
@@ -145,6 +181,7 @@ def fault_map(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A fault map, as `FaultMap.to_csv` writes it.")],
     at: Annotated[str | None, typer.Option(help="Level for a map with thresholds, as in 0.55V.")] = None,
     draw: Annotated[Path | None, typer.Option(help="PNG or SVG file for a picture of every bank.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Say how the faults of a map lie, each number beside the one by chance, and draw them bank by bank."""
     from hwsim.memory.fault_map import FaultMap
@@ -157,12 +194,36 @@ def fault_map(
         found = found.at(quantity(at, found.threshold_of.unit, "at"))
     elif at is not None:
         raise HwsimError(f"--at has no effect: the cells of {str(file)!r} have no thresholds, all of them fail.")
-    console = stdout()
-    console.print(plain(f"{found.geometry}"), highlight=False)
-    console.print(plain(str(summarise(found))), highlight=False)
+    summary = summarise(found)
     if draw is not None:
         _draw(found, draw)
+    if as_json:
+        print_json({name: getattr(summary, name) for name in _OF_A_MAP} | {"geometry": summary.geometry})
+        return
+    console = stdout()
+    console.print(plain(f"{found.geometry}"), highlight=False)
+    console.print(plain(str(summary)), highlight=False)
+    if draw is not None:
         console.print(plain(f"drawn in {draw}"), highlight=False)
+
+
+_OF_A_MAP = (
+    "faults",
+    "to_zero",
+    "to_one",
+    "rate",
+    "blocks",
+    "mean_per_block",
+    "variance_over_mean",
+    "variance_over_mean_by_chance",
+    "fault_free",
+    "fault_free_by_chance",
+    "same_column_pairs",
+    "same_column_by_chance",
+    "same_row_pairs",
+    "same_row_by_chance",
+)
+"""What `--json` says of a map: attributes of `FaultMapSummary`."""
 
 
 def _draw(found: FaultMap, target: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from reprlib import Repr
 
@@ -58,8 +59,8 @@ def shown(value: object) -> str:
 def unknown(kind: str, name: object, valid: Iterable[str]) -> HwsimError:
     """The error for a name that is not one of `valid`: names the nearest one, else lists as many as fit."""
     names = sorted(valid)
-    near = difflib.get_close_matches(name[:_COMPARED] if isinstance(name, str) else shown(name), names, n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]!r}?" if near else f"choose one of {_listed(names)}."
+    near = _nearest(name[:_COMPARED] if isinstance(name, str) else shown(name), names)
+    hint = f"did you mean {near!r}?" if near else f"choose one of {_listed(names)}."
     return HwsimError(f"Unknown {kind} {shown(name)}: {hint}")
 
 
@@ -69,3 +70,27 @@ def _listed(names: list[str]) -> str:
         return text
     some = text[:_LISTED].rpartition(", ")[0]
     return f"{some} and {len(names) - some.count(', ') - 1} more"
+
+
+_ELSEWHERE = {
+    "float": "fp32", "float32": "fp32", "single": "fp32", "f32": "fp32",
+    "half": "fp16", "float16": "fp16", "f16": "fp16", "bfloat16": "bf16",
+    "float8_e4m3": "fp8_e4m3", "float8_e4m3fn": "fp8_e4m3", "e4m3fn": "fp8_e4m3", "float8_e5m2": "fp8_e5m2",
+    "rram": "reram", "flash": "nand_tlc", "nand": "nand_tlc", "ddr4": "dram", "lpddr4": "dram",
+}  # fmt: skip
+"""What things are called elsewhere -> here."""
+
+
+def _nearest(name: str, names: list[str]) -> str | None:
+    """The name that was meant: in other letters, under another name, with a part left out, or mistyped."""
+    plain = name.casefold().replace("-", "_")
+    folded = {one.casefold(): one for one in names}
+    if plain in folded:
+        return folded[plain]
+    if _ELSEWHERE.get(plain) in names:
+        return _ELSEWHERE[plain]
+    parts = [one for one in names if plain in re.split(r"[_/.]", one.casefold())]
+    if len(plain) > 2 and parts:
+        return min(parts, key=lambda one: (len(one), one))
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6) or difflib.get_close_matches(plain, folded, n=1)
+    return folded.get(near[0].casefold(), near[0]) if near else None

@@ -17,6 +17,7 @@ import pytest
 
 import hwsim
 from hwsim import cli
+from hwsim.experiment.loading import load_scenario, scenario_library
 from hwsim.experiment.store import DERIVED, KEPT, MARK
 
 SCENARIO = """
@@ -126,6 +127,7 @@ def test_run_prints_tables_and_writes_a_report(command: Command, scenario: str) 
     for part in ("q2.5", "unscaled", "scaled", "words read", "results/mine", "report.html"):
         assert part in said.out
     assert all(len(line) <= 80 for line in said.out.splitlines())
+    assert said.out.endswith("\nTables and figures are in results/mine\nThe report: results/mine/report.html\n")
     folder = Path("results/mine")
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert found == {
@@ -199,6 +201,14 @@ WRONG = [
     (["report", "nothing"], "holds no results"),
     (["word", "tenth"], "'tenth'"),
     (["word", "0.1", "--format", "fp33"], "did you mean 'fp32'"),
+    (["word", "0.1", "--format", "float16"], "did you mean 'fp16'"),
+    (["memory", "show", "mram"], "did you mean 'stt_mram'"),
+    (["memory", "show", "SRAM"], "did you mean 'sram'"),
+    (["scenarios", "show", "quickstrat"], "did you mean 'quickstart'"),
+    (["scenarios", "--json", "show", "quickstart"], "--json has no effect"),
+    (["divisions", "--all", "--json"], "--json has no effect"),
+    (["divisions", "lenet5", "--way", "logits"], "--way logits says which way"),
+    (["divisions", "lenet5", "--fold", "1"], "--fold is for the drawing"),
     (["word", "0.1", "--flip", "32"], "32"),
     (["divisions", "resnet19"], "resnet1"),
     (["divisions", "lenet5", "--divider", "shift"], "shift"),
@@ -277,7 +287,7 @@ def words(): return Net(lambda layer, x: layer(nn.functional.embedding(x, layer.
         ("overwriting", "overwrites a parameter or buffer"),
         ("drawing", "aten.rand.default in the network draws at random"),
         ("weightless", "no weights to store"),
-        ("complex", "weights of torch.complex64: they must be real numbers"),
+        ("complex", "is torch.complex64: parameters and buffers are real numbers"),
         ("words", "does not run on an image of shape (1, 4, 4)"),
     ],
 )
@@ -370,6 +380,79 @@ def test_ctrl_c_is_one_line_while_anything_is_loaded(tmp_path: Path, scenario: s
     )
     assert done.stdout == ""
     assert not (tmp_path / "results").exists()
+
+
+def test_the_last_lines_paths_are_not_wrapped(command: Command, scenario: str) -> None:
+    folder = "/".join(["a_folder_with_a_name_that_is_long"] * 4)
+    said = command("run", scenario, "--set", "memory.ber=0", "--out", folder)
+    assert said.out.endswith(f"\nTables and figures are in {folder}\nThe report: {folder}/report.html\n")
+
+
+@pytest.mark.parametrize("name", ["[/x]", "[red]abc"])
+def test_a_folder_is_named_as_it_is(command: Command, scenario: str, name: str) -> None:
+    said = command("run", scenario, "--set", "memory.ber=0", "--out", name)
+    assert said.out.endswith(f"The report: {name}/report.html\n")
+
+
+# --- what all commands share
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["run"], ["report"], ["word"], ["divisions"], ["memory"], ["memory", "rate"], ["scenarios", "show"]],
+)
+def test_the_short_option_for_help_is_the_long_one(command: Command, arguments: list[str]) -> None:
+    short, long = command(*arguments, "-h"), command(*arguments, "--help")
+    assert short == long
+    assert (short.code, short.err) == (0, "")
+    assert "-h, --help" in short.out
+    assert all(len(line) <= 80 for line in short.out.splitlines())
+
+
+def test_help_names_completion(command: Command) -> None:
+    assert "--install-completion  Install completion for the current shell." in command("--help").out
+
+
+PRINTING = [
+    ["formats"],
+    ["networks"],
+    ["scenarios"],
+    ["word", "0.1", "--flip", "3", "--format", "fp16"],
+    ["memory", "list"],
+    ["memory", "show", "stt_mram"],
+    ["memory", "show", "dram/hbm2"],
+    ["memory", "rate", "sram", "--cycles", "3"],
+    ["divisions", "lenet5"],
+]
+
+
+@pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
+def test_tables_fit_80_columns_and_have_no_blanks_at_the_end_when_piped(command: Command, arguments: list[str]) -> None:
+    lines = command(*arguments).out.splitlines()
+    assert [line for line in lines if len(line) > 80 or line != line.rstrip()] == []
+
+
+PIPED = {**os.environ, "PYTHONPATH": str(Path(hwsim.__file__).parents[1])}
+
+
+@pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
+def test_a_stream_of_ascii_takes_every_table(arguments: list[str]) -> None:
+    words = [sys.executable, "-m", "hwsim", *arguments]
+    found = subprocess.run(words, capture_output=True, env={**PIPED, "PYTHONIOENCODING": "ascii"})
+    assert (found.returncode, found.stderr) == (0, b"")
+    assert found.stdout.isascii()
+    assert b"?" not in found.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("arguments", [["formats"], ["--version"], ["scenarios", "show", "quickstart"], ["-h"]])
+def test_output_that_cannot_be_written_is_one_line(arguments: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        found = subprocess.run(
+            [sys.executable, "-m", "hwsim", *arguments], stdout=full, stderr=subprocess.PIPE, env=PIPED, text=True
+        )
+    assert found.returncode == 2
+    assert found.stderr == "hwsim: The output cannot be written: No space left on device.\n"
 
 
 # --- the other commands
@@ -549,3 +632,32 @@ def test_memory_commands_import_no_torch() -> None:
         "print(*sys.modules)"
     )
     assert "torch" not in in_python(code).split()
+
+
+@pytest.mark.parametrize("name", sorted(scenario_library()))
+def test_a_shown_scenario_is_the_file_that_can_be_run(command: Command, name: str) -> None:
+    said = command("scenarios", "show", name)
+    Path("mine.toml").write_text(said.out)
+    assert load_scenario("mine.toml", [f"name={name}"]) == load_scenario(name)
+    assert said.out == scenario_library()[name].read_text()
+
+
+@pytest.mark.parametrize("option", ["--reads", "--cycles"])
+def test_memory_rate_says_when_an_option_makes_no_difference(command: Command, option: str) -> None:
+    assert f"{option} makes no difference to these cells." in command("memory", "rate", "dram", option, "9").out
+    assert "no difference" not in command("memory", "rate", "nand_tlc", "--age", "1y", option, "9000").out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["word", "0.1"], ["formats"], ["networks"], ["scenarios"], ["memory", "list"], ["memory", "show", "pcm"]],
+)
+def test_what_needs_no_torch_imports_none(arguments: list[str]) -> None:
+    code = (
+        f"import sys; sys.argv = ['hwsim', *{arguments}]\n"
+        "from hwsim.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "print(*sys.modules)"
+    )
+    assert {"torch", "torchvision", "matplotlib"}.isdisjoint(in_python(code).splitlines()[-1].split())

@@ -1,10 +1,12 @@
-"""Sentences for wrong input stay short, whatever the input."""
+"""Sentences for wrong input stay short, whatever the input, and name what was meant."""
 
 from __future__ import annotations
 
 import pytest
 
 from hwsim.errors import LONGEST, HwsimError, cut, shown, unknown
+from hwsim.memory.constants import technologies
+from hwsim.words import format_names
 
 
 def test_a_message_keeps_its_beginning_and_its_end() -> None:
@@ -39,3 +41,42 @@ def test_a_list_of_names_says_how_many_more_there_are() -> None:
     some, more = listed.rsplit(" and ", 1)
     assert len(some.split(", ")) + int(more.removesuffix(" more")) == 100
     assert str(unknown("thing", "zzz", ["b", "a"])) == "Unknown thing 'zzz': choose one of a, b."
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("mram", "stt_mram"),
+        ("STT-MRAM", "stt_mram"),
+        ("SRAM", "sram"),
+        ("hbm2", "dram/hbm2"),
+        ("RRAM", "reram"),
+        ("flash", "nand_tlc"),
+        ("stt_mran", "stt_mram"),
+    ],
+)
+def test_a_technology_is_found_by_part_case_and_other_names(name: str, meant: str) -> None:
+    assert str(unknown("technology", name, technologies())) == (f"Unknown technology {name!r}: did you mean {meant!r}?")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("float16", "fp16"),
+        ("FP16", "fp16"),
+        ("half", "fp16"),
+        ("bfloat16", "bf16"),
+        ("float32", "fp32"),
+        ("e4m3", "fp8_e4m3"),
+        ("Float8_E5M2", "fp8_e5m2"),
+        ("fp33", "fp32"),
+    ],
+)
+def test_a_format_is_found_by_its_names_elsewhere(name: str, meant: str) -> None:
+    assert f"did you mean {meant!r}?" in str(unknown("number format", name, format_names()))
+
+
+def test_a_name_from_elsewhere_is_no_hint_where_it_means_nothing() -> None:
+    assert str(unknown("technology", "half", ["sram", "pcm"])) == (
+        "Unknown technology 'half': choose one of pcm, sram."
+    )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
-import io
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO, Any, cast
 
 from rich import box
 from rich.console import Console
@@ -20,23 +20,26 @@ from hwsim.experiment.progress import Progress
 
 
 def stdout() -> Console:
-    """Where results go: texts as they are, whose brackets are never markup, in whatever characters it can show."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors=_SPELLED)
-    return Console(markup=False, emoji=False)
+    """Where results go: texts as they are, whose brackets are never markup.
+
+    Into a file or pipe they go without the blanks that fill up lines on a terminal.
+    """
+    file = None if sys.stdout.isatty() else cast(IO[str], _Trimmed(sys.stdout))
+    return Console(file=file, markup=False, emoji=False)
 
 
-def _spell(error: UnicodeError) -> tuple[str, int]:
-    """In place of characters that an output cannot show: what stands for them in ASCII."""
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    return "".join(_ASCII.get(char, "?") for char in error.object[error.start : error.end]), error.end
+class _Trimmed:
+    """A stream that leaves out blanks at the end of lines."""
 
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
 
-_SPELLED = "hwsim.spelled"
-_ASCII = {"±": "+-", "×": "x", "·": "*", "µ": "u", "μ": "u", "°": " deg ", "–": "-", "—": "-", "→": "->", "≤": "<="}
-_ASCII |= {"≥": ">=", "’": "'", "…": "..."}
-codecs.register_error(_SPELLED, _spell)
+    def write(self, text: str) -> int:
+        self._stream.write(re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def plain(text: str) -> Text:
