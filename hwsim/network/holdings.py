@@ -68,9 +68,8 @@ class Whereabouts:
     def __str__(self) -> str:
         if not self.total:
             return "the module has no parameters"
-        text = (
-            f"{self.stored:,} of {self.total:,} parameters ({self.stored / self.total:.2%}) in the memory under study"
-        )
+        share = 100 * self.stored / self.total
+        text = f"{self.stored:,} of {self.total:,} parameters ({share:.2f} %) in the memory under study"
         uses: Counter[str] = Counter()
         for one in self.safe:
             uses[one.use] += one.elements

@@ -108,7 +108,7 @@ def answer(results: Results) -> Answer | None:
                 reach.variant + ("*" if several and not reach.sure else "") for reach in found if reach.last == last
             ]
             if names:
-                lines.append(AnswerLine(section, _said(axis, tried, last), ", ".join(names)))
+                lines.append(AnswerLine(section, _said(axis, tried, last), "; ".join(names)))  # a name may hold a comma
     question = f"Less than {POINT:g} point of accuracy lost to faults, {_UP_TO[axis.column][0]}"
     return Answer(question, tuple(lines), _basis(results, starred=any("*" in line.variants for line in lines)))
 

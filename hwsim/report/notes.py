@@ -38,7 +38,7 @@ def _rounding(results: Results) -> Iterator[str]:
     for (fmt, variant), row in sound_rows(results).items():
         loss = 100 * (results.facts["accuracy"] - row["accuracy"])
         if loss >= WORTH_SAYING:
-            by_format.setdefault(fmt, []).append(f"{variant} {loss:.1f}")
+            by_format.setdefault(fmt, []).append(f"{loss:.1f} ({variant})")
     for fmt, losses in by_format.items():
         yield f"Storing the weights in {fmt} costs accuracy before any fault, in points: {', '.join(losses)}."
 

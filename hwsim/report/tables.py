@@ -97,8 +97,16 @@ def farthest_over_images(results: Results, measure: str = "accuracy") -> float:
     return 100 * max(max(value - low, high - value) for value, low, high in ends)
 
 
-COSTS = ("divisions", "reciprocal_multiplications", "shifts", "alignments", "comparisons", "words_read", "macs")
-"""The counters that the cost table shows, per image."""
+COSTS = {
+    "divisions": "divisions",
+    "reciprocal_multiplications": "reciprocal multiplications",
+    "shifts": "shifts",
+    "alignments": "alignments",
+    "comparisons": "comparisons of guards",
+    "words_read": "words read",
+    "macs": "MACs",
+}
+"""The counters that the cost table shows, per image, and how a page heads them."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +134,11 @@ def costs(results: Results) -> list[Cost]:
         Cost(variant, ", ".join(formats), dict(zip(COSTS, counts, strict=True)), constant_bits)
         for (variant, counts, constant_bits), formats in lines
     ]
+
+
+def counters(lines: list[Cost]) -> list[str]:
+    """The counters that are worth a column: all, but comparisons where no guard makes any."""
+    return [name for name in COSTS if name != "comparisons" or any(line.counts[name] for line in lines)]
 
 
 @dataclass(frozen=True)
@@ -160,6 +173,11 @@ def forced(results: Results) -> list[Forced]:
     order = {variant.name: at for at, variant in enumerate(results.scenario.variants)}
     lines = [Forced(variant, ", ".join(formats), groups) for variant, formats, groups in found]
     return sorted(lines, key=lambda line: order[line.variant])
+
+
+def decimals(images: int) -> int:
+    """Digits behind the point of a percentage of so many images: a second one only if an image is less than 0.1 %."""
+    return 1 if images <= 1000 else 2
 
 
 def number(value: float) -> str:

@@ -15,7 +15,7 @@ from hwsim.experiment.summary import OUTCOMES
 from hwsim.report.answer import Answer, answer
 from hwsim.report.console import new_table
 from hwsim.report.notes import notes
-from hwsim.report.tables import Cell, Shares, code_costs, costs, farthest_over_images, number, shares
+from hwsim.report.tables import Cell, Shares, code_costs, costs, counters, farthest_over_images, number, shares
 from hwsim.words import get_format
 
 TITLES = {"accuracy": "Top-1 accuracy, %", "agreement": "Same top-1 as the FP32 network, %"}
@@ -134,14 +134,14 @@ COUNTERS = {
     "comparisons": ">compari-\nsons",
     "words_read": ">words read",
 }
-"""The counters of the cost tables, and how they are headed; comparisons are shown where a guard makes any."""
+"""The counters of the cost table, and how they are headed."""
 
 
 def cost_table(results: Results) -> Table:
     """Exact counts for one image: divisions, multiplications by a reciprocal, shifts, words read."""
     batch = results.scenario.datapath.batch
     lines = costs(results)
-    shown = [name for name in COUNTERS if name != "comparisons" or any(line.counts[name] for line in lines)]
+    shown = [name for name in counters(lines) if name in COUNTERS]
     several = len(lines) > len({line.variant for line in lines})  # a variant that costs more in one format
     table = new_table(
         "variant",

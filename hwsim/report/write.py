@@ -24,7 +24,18 @@ from hwsim.report.divisions import DONE
 from hwsim.report.figures import MEASURES, accuracy_figure, describe, panel_figures
 from hwsim.report.notes import notes
 from hwsim.report.style import save, styled
-from hwsim.report.tables import code_costs, costs, farthest_over_images, forced, number, shares, without_faults
+from hwsim.report.tables import (
+    COSTS,
+    code_costs,
+    costs,
+    counters,
+    decimals,
+    farthest_over_images,
+    forced,
+    number,
+    shares,
+    without_faults,
+)
 from hwsim.report.terminal import TITLES
 
 
@@ -163,7 +174,10 @@ def render(results: Results, figures: list[Drawn]) -> str:
         tables=[{"title": TITLES[m], "data": shares(results, m)} for m in TITLES] if accuracy else [],
         maps=results.scenario.trials.fault_maps,
         over_images=farthest_over_images(results) if accuracy else 0.0,
+        share=lambda percent: f"{percent:.{decimals(results.facts['images'])}f}",
+        safe=results.facts.get("safe", []),
         costs=costs(results) if accuracy else [],
+        counters={name: COSTS[name] for name in counters(costs(results))} if accuracy else {},
         forced=forced(results),
         done=DONE,
         codes=code_costs(results) if study == "lifetime" else [],

@@ -366,7 +366,9 @@ def test_what_stays_in_safe_memory_is_named():
         "spare.weight": (4, "unread"),
         "spare.bias": (2, "unread"),
     }
-    text = f"{weights} of {total} parameters ({weights / total:.2%}) in the memory under study; in safe memory: "
+    text = (
+        f"{weights} of {total} parameters ({100 * weights / total:.2f} %) in the memory under study; in safe memory: "
+    )
     assert text in str(network)
     assert text in str(harden(network, "q2.5"))
     both = harden(network, "q2.5", store=["weights", "biases"]).whereabouts

@@ -37,7 +37,7 @@ def line_of(results: Results, variant: str) -> tuple[str, bool]:
     found = answer(results)
     assert found is not None
     for line in found.lines:
-        names = line.variants.split(", ")
+        names = line.variants.split("; ")
         if line.section == "fp16" and variant in [name.rstrip("*") for name in names]:
             return line.reach, f"{variant}*" in names
     raise AssertionError(f"no line names {variant}")
@@ -142,7 +142,7 @@ def test_lines_go_from_the_furthest_to_the_least_and_name_every_variant_once(los
         lines = [line for line in found.lines if line.section == section]
         places = [order.index(line.reach) for line in lines]
         assert places == sorted(set(places))
-        names = [name for line in lines for name in line.variants.split(", ")]
+        names = [name for line in lines for name in line.variants.split("; ")]
         assert sorted(names) == sorted(variant.name for variant in results.scenario.variants)
     held = next((at for at, loss in enumerate(losses) if loss >= 1), 3)
     assert line_of(results, "scaled")[0] == order[3 - held]
@@ -155,3 +155,22 @@ def test_a_whole_point_is_not_less_than_one_however_it_rounds_in_binary(whole: f
     for ber in (1e-4, 2e-2):
         results.row(format="fp16", variant="scaled", ber=ber)["accuracy"] = left
     assert line_of(results, "scaled")[0] == "none (mildest: 1e-4)"
+
+
+@pytest.mark.parametrize(("milder", "starred"), [(0.5, True), (0.1, False)])
+def test_a_doubt_at_a_milder_point_is_not_dispelled_by_a_harsher_one(milder: float, starred: bool) -> None:
+    """The interval reaches 0.6 points further than the loss."""
+    results = with_losses("accuracy", {1e-4: [milder], 2e-2: [0.1]}, widths=0.6)
+    assert line_of(results, "scaled") == ("2e-2 (every rate tried)", starred)
+
+
+def test_names_with_commas_are_told_apart() -> None:
+    results = with_losses("accuracy", {})
+    for row in results.rows:
+        if row["variant"] == "scaled":
+            row["variant"] = "scaled, unscaled"
+    found = answer(results)
+    assert found is not None
+    assert [line.variants for line in found.lines if line.section == "fp16"] == [
+        "unscaled; scaled, unscaled; kept & <b>"
+    ]

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from hwsim.experiment.columns import ACCURACY, BIT_ERRORS, CONSTANTS, LIFETIME, MECHANISMS, count_columns
 from hwsim.experiment.results import Results, Row
-from hwsim.report.answer import Answer, AnswerLine
+from hwsim.report.answer import Answer, AnswerLine, answer
 from hwsim.report.tables import shares
 from hwsim.report.terminal import answer_table, bit_error_table, code_table, cost_table, print_results, share_tables
 from hwsim.report.write import render
@@ -129,16 +129,22 @@ def _joined(tables: list[Table]) -> list[Cells]:
 
 
 @pytest.mark.parametrize("study", HEADS)
-def test_what_stands_without_faults_is_the_row_without_faults(study: str) -> None:
+@pytest.mark.parametrize(("images", "digits"), [(800, 1), (1000, 1), (10_000, 2)])
+def test_what_stands_without_faults_is_the_row_without_faults_in_digits_that_images_support(
+    study: str, images: int, digits: int
+) -> None:
     results = made_up(study)
+    results.facts["images"] = images
     (lines,) = [lines for (under, _), lines in page_tables(results).items() if under == "sound"]
     assert len(lines) == 6
     column, value = next(iter(HEADS[study].values()))
     for line in lines:
         row = results.row(format=line["section"], variant=line["variant"], **{column: value})
-        assert line["top-1 accuracy, %"] == f"{100 * row['accuracy']:.2f}"
-        assert line["points below FP32"] == f"{100 * (0.9375 - row['accuracy']):.2f}"
-        assert line["same top-1 as FP32, %"] == f"{100 * row['agreement']:.2f}"
+        assert line["top-1 accuracy, %"] == f"{100 * row['accuracy']:.{digits}f}"
+        assert line["points below FP32"] == f"{100 * (0.9375 - row['accuracy']):.{digits}f}"
+        assert line["same top-1 as FP32, %"] == f"{100 * row['agreement']:.{digits}f}"
+    whole = {1: "93.8", 2: "93.75"}[digits]
+    assert f"With nothing stored, the FP32 network classifies {whole} % of" in " ".join(render(results, []).split())
 
 
 def harshest(results: Results, fmt: str, variant: str) -> Row:
@@ -215,6 +221,53 @@ def test_costs_are_the_counts_of_the_total_for_one_image(study: str) -> None:
                 line[head.replace("multiplications", "mult.")]
                 == f"{totals[line['format'], line['variant']][counter] // 800:,}"
             )
+
+
+@pytest.mark.parametrize("study", HEADS)
+def test_comparisons_have_a_column_where_a_guard_makes_any(study: str) -> None:
+    results = made_up(study)
+    with_guard, *others = (row for row in results.counts if row["layer"] == "total")
+    for row in others:
+        row["comparisons"] = 0
+    page = next(lines for (_, head), lines in page_tables(results).items() if "MACs" in head)
+    for lines, head in ((page, "comparisons of guards"), (terminal_lines(cost_table(results)), "comparisons")):
+        shown = {line["variant"]: line[head] for line in lines}
+        assert shown[with_guard["variant"]] == f"{with_guard['comparisons'] // 800:,}" or len(lines) > len(shown)
+        assert sum(line[head] != "0" for line in lines) == 1
+    with_guard["comparisons"] = 0
+    page = next(lines for (_, head), lines in page_tables(results).items() if "MACs" in head)
+    for lines in (page, terminal_lines(cost_table(results))):
+        assert not any("comparisons" in head for head in lines[0])
+
+
+@pytest.mark.parametrize("study", [*HEADS, "bit_errors"])
+def test_what_lies_in_safe_memory_stands_under_its_headings_and_only_where_something_does(study: str) -> None:
+    results = made_up(study)
+    assert not any(under == "safe" for under, _ in page_tables(results))
+    results.facts["safe"] = [
+        {"parameter": "bn.weight", "elements": 12_345, "use": "batch_norm", "share": 0.0123456},
+        {"parameter": "fc.bias", "elements": 10, "use": "bias", "share": 1e-5},
+    ]
+    (lines,) = [lines for (under, _), lines in page_tables(results).items() if under == "safe"]
+    assert lines == [
+        {"parameter": name, "numbers": numbers, "share of all": share, "read by": use, "section": ""}
+        for name, numbers, share, use in (
+            ("bn.weight", "12,345", "1.235 %", "batch_norm"),
+            ("fc.bias", "10", "0.001 %", "bias"),
+        )
+    ]
+
+
+@pytest.mark.parametrize("study", HEADS)
+def test_the_answer_on_the_page_stands_under_its_headings(study: str) -> None:
+    results = made_up(study)
+    found = answer(results)
+    assert found is not None
+    (lines,) = [lines for (_, head), lines in page_tables(results).items() if head.endswith("variants")]
+    axis = {"accuracy": "bit error rate", "lifetime": "age"}[study]
+    assert [(line["stored as"], line[axis], line["variants"]) for line in lines] == [
+        (line.section, line.reach, line.variants) for line in found.lines
+    ]
 
 
 def test_causes_and_plans_are_those_of_the_facts() -> None:

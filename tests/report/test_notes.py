@@ -78,7 +78,7 @@ def test_rounding_that_costs_a_point_or_more_is_said_by_format() -> None:
     for variant, accuracy in (("unscaled", 0.8001), ("scaled", 0.93), ("kept & <b>", 0.9249)):
         results.row(format="q2.5", variant=variant, ber=0.0)["accuracy"] = accuracy
     assert notes(results) == [
-        "Storing the weights in q2.5 costs accuracy before any fault, in points: unscaled 13.7, kept & <b> 1.3."
+        "Storing the weights in q2.5 costs accuracy before any fault, in points: 13.7 (unscaled), 1.3 (kept & <b>)."
     ]
 
 

@@ -116,7 +116,10 @@ def test_an_alignment_is_drawn_with_the_number_that_the_list_names():
     stored = harden(network, "fp32", Scaling())
     plan = Accelerator(network, stored, "logits").plan
     found = places(network, stored, plan)
-    shown = "\n".join(texts(draw_plan(network, plan, found)))
-    for place in found:
-        assert f"{place.elements:,} elements by {place.by}: {place.cause.general}"[:30] in shown
-    assert "times" not in shown
+    shown = texts(draw_plan(network, plan, found))[4:]  # what follows the legend
+    marks = [text for text in shown if text.startswith(tuple(MARKS.values()))]
+    signs = {"alignment": MARKS["align"], "division": MARKS["divide"]}
+    assert sorted(marks) == sorted(
+        f"{signs[place.kind]} {place.elements:,} elements by {place.by}: {place.cause.located}" for place in found
+    )
+    assert {place.kind for place in found} == set(signs)

@@ -1,0 +1,185 @@
+"""Every number of the division tables is its way's, under its own heading, and remarks say what the rows say."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+
+import pytest
+
+from hwsim.datapath.counts import COUNTERS, Counts, LayerCounts
+from hwsim.datapath.divisions import DivisionCost
+from hwsim.datapath.places import Cause, Place
+from hwsim.datapath.repairs import Repair
+from hwsim.network import Scale
+from hwsim.report.divisions import cause_table, cost_table, place_lines, remarks
+from tests.report.test_cells import terminal_lines
+
+IMAGES = 4
+KINDS = {
+    "division": ("division", "divided"),
+    "reciprocal": ("reciprocal", "multiplied"),
+    "shift": ("shift", "shifted"),
+    "alignment": ("division", "aligned"),
+    "absorbed": ("", "absorbed"),
+}
+PRICES = {"division": 26.0, "reciprocal": 3.5, "shift": 0.25}
+HEADS = {
+    "true divisions": "divisions",
+    "recip. mult.": "reciprocal_multiplications",
+    "shifts": "shifts",
+    "alignments": "alignments",
+}
+
+
+def cost(way: str, numbers: Iterator[int], **more: object) -> DivisionCost:
+    """A way with a number of its own in every counter, and two places of each kind but one that is absorbed."""
+    counts = Counts()
+    for layer in ("conv", "fc"):
+        for name in COUNTERS:
+            setattr(counts.layer(layer), name, IMAGES * next(numbers))
+    places = [
+        Place(
+            tensor=f"{way} {kind} {at}",
+            elements=100 * next(numbers),
+            kind=kind,
+            operation=operation,
+            divisor=Scale.of(float(next(numbers))),
+            readers=tuple(f"reader {n}" for n in range(1, next(numbers) % 5 + 2)),
+            cause=Cause(f"cause {kind}", "needs it", f"{way}.{at}"),
+        )
+        for kind, (operation, _) in KINDS.items()
+        for at in range(1 if kind == "absorbed" else 2)
+    ]
+    return DivisionCost(way, counts, 0, places=tuple(places), images=IMAGES, **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def rows() -> list[DivisionCost]:
+    numbers = itertools.count(1001)
+    refused = DivisionCost("absorbed", None, 0, impossible="There is no multiplier.")
+    out_of_range = cost("logits", numbers, overflow="conv", predicted="conv")
+    return [cost("per_weight", numbers), refused, out_of_range, cost("planned", numbers)]
+
+
+def total(row: DivisionCost, counter: str) -> int:
+    assert row.counts is not None
+    return sum(int(getattr(layer, counter)) for layer in row.counts.values())
+
+
+def test_the_made_up_rows_have_no_number_twice(rows: list[DivisionCost]) -> None:
+    found = [total(row, field.name) for row in rows if row.counts for field in fields(LayerCounts)]
+    assert len(set(found)) == len(found)
+
+
+@pytest.mark.parametrize("each_image", [False, True])
+def test_every_count_stands_under_its_heading_for_the_batch_or_for_one_image(
+    rows: list[DivisionCost], each_image: bool
+) -> None:
+    table = cost_table(rows, each_image)
+    assert (table.title is None) == (not each_image)
+    if each_image:
+        assert table.title == "For each image, 4 of them sharing a read of the weights"
+    lines = terminal_lines(table)
+    assert [line["dividing"] for line in lines] == [row.way for row in rows]
+    for line, row in zip(lines, rows, strict=True):
+        heads = [*HEADS, "absorbed", "constants", "their bits"]
+        assert list(line) == ["dividing", *heads, "section"]
+        if row.way in ("absorbed", "logits"):  # one is refused, the other leaves the range
+            assert [line[head] for head in heads] == ["-"] * len(heads)
+            continue
+        for head, counter in HEADS.items():
+            assert line[head] == f"{total(row, counter) // (IMAGES if each_image else 1):,}"
+        kept = [place for place in row.places if place.kind != "absorbed"]
+        bits = sum(place.constant_bits for place in kept)
+        assert [line[head] for head in heads[4:]] == ["1", f"{len(kept)}", f"{bits}"]
+        assert 1 != len(kept) != bits
+
+
+@pytest.mark.parametrize("priced", ["count", "energy", "cycles"])
+def test_places_of_one_cause_are_added_up_and_priced_by_what_does_it(rows: list[DivisionCost], priced: str) -> None:
+    table = cause_table(rows, priced, PRICES if priced != "count" else None)
+    lines = terminal_lines(table)
+    unit = {"count": [], "energy": ["pJ"], "cycles": ["cycles"]}[priced]
+    assert list(lines[0]) == ["dividing", "places", "what is done and what forces it", "elements", *unit, "section"]
+    shown = [row for row in rows if row.way in ("per_weight", "planned")]
+    assert [line["dividing"] for line in lines if line["dividing"]] == [row.way for row in shown]
+    assert len(lines) == len(shown) * len(KINDS)
+    for row, group in zip(shown, (lines[: len(KINDS)], lines[len(KINDS) :]), strict=True):
+        by_text = {line["what is done and what forces it"]: line for line in group}
+        for kind, (operation, done) in KINDS.items():
+            line = by_text[f"{done}: cause {kind} needs it"]
+            mine = [place.elements for place in row.places if place.kind == kind]
+            assert line["places"] == f"{len(mine)}"
+            assert line["elements"] == ("-" if kind == "absorbed" else f"{sum(mine):,}")
+            for head in unit:
+                price = sum(mine) * PRICES.get(operation, 0.0)
+                assert float(line[head].replace(",", "")) == pytest.approx(price, abs=0.05)
+
+
+def test_a_way_that_scales_nothing_says_so() -> None:
+    row = cost("per_weight", itertools.count(1))
+    nothing = DivisionCost("planned", row.counts, 0)
+    (line,) = terminal_lines(cause_table([nothing], "energy", PRICES))
+    assert [*line.values()][:-1] == ["planned", "0", "nothing is scaled", "0", "0"]
+
+
+def test_the_list_says_of_every_place_what_is_done_to_what_by_what_for_whom_and_why(rows: list[DivisionCost]) -> None:
+    row = rows[0]
+    lines = list(place_lines(row))
+    assert len({line.index("  per_weight ") for line in lines}) == 1  # in columns
+    for line, place in zip(lines, row.places, strict=True):
+        names = [f"reader {n}" for n in range(1, len(place.readers) + 1)]
+        readers = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        elements = "-" if place.kind == "absorbed" else f"{place.elements:,}"
+        found = re.fullmatch(r"(\S+) +(\S+)  by (\S+) +(per_weight .+) -> (.+): (.+)", line)
+        assert found
+        done = KINDS[place.kind][1]
+        assert found.groups() == (done, elements, place.by, place.tensor, readers, str(place.cause))
+    assert any(" more: " in line for line in lines)
+    assert any("reader 3: " in line for line in lines)
+
+
+def repair(text: str, price: float) -> Repair:
+    return Repair("target", "logits", 1.0, "fp16", "fp32", price, text)
+
+
+def test_remarks_say_what_is_refused_what_leaves_the_range_and_the_cheapest_repair_first() -> None:
+    numbers = itertools.count(1001)
+    repairs = (repair("t = 0.5", 1234.0), repair("activations in bf16", 99_999.5))
+    found = [
+        DivisionCost("absorbed", None, 0, impossible="There is no multiplier."),
+        cost("logits", numbers, overflow="conv", predicted="conv", repairs=repairs),
+        cost("planned", numbers, overflow="fc", predicted="conv"),
+        cost("per_layer", numbers, overflow="fc"),
+        cost("per_weight", numbers),
+    ]
+    for row in (found[-1], found[-2]):
+        assert row.counts is not None
+        for layer in row.counts.values():
+            layer.underflows = 0
+    *lines, lost = remarks(found, "fp16", "fp16", "energy")
+    formats = "activations in fp16, accumulators in fp16"
+    assert lines == [
+        "absorbed: There is no multiplier.",
+        f"logits is impossible with {formats}: conv leaves the range first, as its scales and magnitudes predict.",
+        "  the cheapest repair is t = 0.5: 1,234 pJ for one image.",
+        "  another is activations in bf16: 99,999.5 pJ for one image.",
+        f"planned overflows with {formats}: fc leaves the range first, in the run (by its scales and magnitudes it "
+        "would be conv).",
+        "  No plan, t or format of hwsim's keeps it in range.",
+        f"per_layer overflows with {formats}: fc leaves the range first, in the run.",
+        "  No plan, t or format of hwsim's keeps it in range.",
+    ]
+    shares = [f"{row.way} {total(row, 'underflows') // IMAGES:,}" for row in found[1:3]]
+    assert lost == f"Values that become zero with {formats}, for one image: {', '.join(shares)}."
+
+
+def test_where_nothing_is_wrong_nothing_is_remarked_on() -> None:
+    row = cost("per_weight", itertools.count(1))
+    assert row.counts is not None
+    for layer in row.counts.values():
+        layer.underflows = 0
+    assert list(remarks([row], "fp32", "fp32")) == []
