@@ -1,4 +1,4 @@
-"""A heading with a table, as plain text for a terminal and as HTML for a notebook."""
+"""A heading with a table, as plain text for a terminal and as HTML for a notebook; what shows itself as one."""
 
 from __future__ import annotations
 
@@ -59,3 +59,19 @@ class Tabular(NamedTuple):
         return f"<p>{escape(self.heading)}</p><table><thead>{head}</thead><tbody>{body}</tbody></table>" + "".join(
             f"<p>{escape(note)}</p>" for note in notes
         )
+
+
+class Shown:
+    """What shows itself as a table: printed as text, and as HTML where a notebook asks for it."""
+
+    def _table(self) -> Tabular:
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return self._table().text()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return self._table().html()

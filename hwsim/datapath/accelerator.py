@@ -15,7 +15,8 @@ from torch import Tensor
 
 from hwsim.datapath.arithmetic import divide, largest_magnitude, multiply, ratio, times
 from hwsim.datapath.counts import Counts, LayerCounts
-from hwsim.datapath.plan import RESULT, Plan, Rescaling, place_divisions
+from hwsim.datapath.places import COUNTER_OF, places
+from hwsim.datapath.plan import RESULT, WAYS, Plan, Rescaling, place_divisions
 from hwsim.datapath.planned import PlanOptions, least_cost_plan
 from hwsim.datapath.port import ReadPort
 from hwsim.datapath.run import Run
@@ -25,6 +26,7 @@ from hwsim.hardening import Constants, Guards, Hardened, harden
 from hwsim.network import Affine, Call, Fetch, Linear, Network, Operation, Ref, Scale, rule_of
 from hwsim.network.graph import ATEN, Parameter, channels, storable, substitute
 from hwsim.network.products import count_macs
+from hwsim.tabular import Shown, Tabular
 from hwsim.tensors import tensor_of
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ Values = dict[str, Any]
 Step = Callable[[Values, Counts], Any]
 
 
-class Accelerator:
+class Accelerator(Shown):
     """A datapath with one network loaded.
 
     Args:
@@ -102,7 +104,8 @@ class Accelerator:
         self.batch = batch
         self.divider = divider
         self._multiplies = divider == "reciprocal"
-        self._port = ReadPort(network, hardened, self.plan, Guards(guards), divider)
+        self.guards = Guards(guards)
+        self._port = ReadPort(network, hardened, self.plan, self.guards, divider)
         self._sources = {op.name: op for op in network.operations}
         self._places = {op.name: place for place, op in enumerate(network.operations)}
         # No step refers to the accelerator, which would otherwise keep its weights until cycles are collected.
@@ -110,6 +113,26 @@ class Accelerator:
         order = sorted(network.operations, key=lambda op: op.name not in network.fixed)
         self._steps = [(op, self._step(op)) for op in order]
         self._last_read = self._last_reads()
+
+    def _table(self) -> Tabular:
+        """What it is made of, and what it rescales for one image, by its plan and the shapes alone."""
+        rescaled = dict.fromkeys(COUNTER_OF.values(), 0.0)
+        for place in places(self.network, self.hardened, self.plan, self.divider, self._formats):
+            if place.kind in COUNTER_OF:
+                rescaled[COUNTER_OF[place.kind]] += place.elements / (self.batch if place.per_read else 1)
+        shape = " x ".join(map(str, self.network.input.shape))
+        rows = [
+            ["network", f"{len(self.network.operations)} operations, images of {shape}"],
+            ["stored", self.hardened.summary],
+            ["divided", f"{self.plan.way}: {WAYS.get(self.plan.way, 'by a plan of its own')}"],
+            ["divider", self.divider],
+            ["guards", ", ".join(self.guards.names) or "none"],
+            ["batch", f"{self.batch} image{'s' if self.batch > 1 else ''} for each read of the weights"],
+            ["activations", self._formats.activations.words.name],
+            ["accumulators", self._formats.accumulators.words.name],
+            *([f"{name.replace('_', ' ')} an image", f"{count:,.10g}"] for name, count in rescaled.items()),
+        ]
+        return Tabular("Accelerator", ("what", "as it is"), rows)
 
     @torch.inference_mode()
     def run(self, images: Any, faults: Faults | None = None, chunk: int | None = None) -> Run:

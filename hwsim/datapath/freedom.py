@@ -22,6 +22,7 @@ from hwsim.errors import HwsimError
 from hwsim.hardening import Constants, Hardened
 from hwsim.network import Linear, Network
 from hwsim.network.scale import SIGNIFICAND_BITS, Scale
+from hwsim.tabular import Shown, Tabular
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class Lowered:
         return math.log2(self.preferred / self.target)
 
 
-@dataclass(frozen=True)
-class FreePlan:
+@dataclass(frozen=True, repr=False)
+class FreePlan(Shown):
     """Constants chosen by the planner, the words that they give, and the plan for exactly these words.
 
     Attributes:
@@ -87,21 +88,22 @@ class FreePlan:
         """Bits of t given up by the layer that gave up most."""
         return max((layer.bits for layer in self.lowered), default=0.0)
 
-    def __str__(self) -> str:
+    def _table(self) -> Tabular:
+        """Each layer that gave up some of its t."""
         before, after = self.fixed.solution, self.planned.solution
-        lines = [
+        heading = (
             f"cost {after.cost:,.6g} ({_by_kind(after)}) instead of {before.cost:,.6g} ({_by_kind(before)}), "
-            f"proven to within {self.gap:.2g}",
+            f"proven to within {self.gap:.2g}"
+        )
+        note = (
             f"{len(self.lowered)} of {len(_scaled_weights(self.preferred))} layers gave up t: {self.largest_bits:.3f} "
-            f"bits at most, {self.mean_bits:.3f} in the mean of all",
-        ]
-        lines += [
-            f"  {layer.weight:<32} t = {layer.preferred:.6g} -> {layer.target:.6g}   {layer.bits:.3f} bits"
+            f"bits at most, {self.mean_bits:.3f} in the mean of all"
+        )
+        rows = [
+            [layer.weight, f"{layer.preferred:.6g}", f"{layer.target:.6g}", f"{layer.bits:.3f}"]
             for layer in self.lowered
         ]
-        return "\n".join(lines)
-
-    __repr__ = __str__
+        return Tabular(heading, ("weight", ">t asked for", ">t given", ">bits given up"), rows, note)
 
 
 def plan_with_free_constants(

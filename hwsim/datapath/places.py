@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from hwsim.datapath.plan import RESULT, Plan, Rescaling
+from hwsim.datapath.plan import RESULT, Plan, Rescaling, divisor_text
 from hwsim.datapath.tensor_format import TensorFormats
 from hwsim.hardening import Constants, Hardened
 from hwsim.hardening.scaling import EXPONENT_BITS
@@ -143,10 +143,7 @@ class Place:
     @property
     def by(self) -> str:
         """The divisor in words: a number, or how many."""
-        if isinstance(self.divisor, Scale):
-            return str(self.divisor) if abs(self.divisor.exponent) < 20 else f"2^{self.divisor.log2:.6g}"
-        values = self.divisor.values
-        return f"{values[0]:.6g}" if len(values) == 1 else f"{len(values)} constants"
+        return divisor_text(self.divisor)
 
 
 @dataclass(frozen=True)

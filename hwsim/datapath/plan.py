@@ -15,6 +15,7 @@ from hwsim.errors import HwsimError, unknown
 from hwsim.hardening import Constants, Hardened
 from hwsim.network import Affine, Call, Fetch, Linear, Network, rule_of
 from hwsim.network.scale import ONE, Scale
+from hwsim.tabular import Shown, Tabular
 
 WAYS = {
     "none": "no division: for unscaled weights",
@@ -55,8 +56,8 @@ class Rescaling:
     forced_by: str = ""
 
 
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, repr=False)
+class Plan(Shown):
     """What the datapath does about scales.
 
     Attributes:
@@ -108,6 +109,24 @@ class Plan:
             assert isinstance(source, Scale)  # constants per channel are divided out at once
             return source / rescaling.divisor
         return ONE  # constants of a layer are only ever divided by themselves
+
+    def _table(self) -> Tabular:
+        """Each rescaling, and each bias addition whose multiplier changes a scale as the planner wants it."""
+        rows = [
+            [one.value, ", ".join(one.readers), divisor_text(one.divisor), one.reason, one.forced_by]
+            for one in self.rescalings
+        ]
+        rows += [[at, "its bias addition", "", reason, by] for at, (reason, by) in self.multipliers.items()]
+        heading = f"{self.way}: {WAYS.get(self.way, 'a plan of its own')}"
+        return Tabular(heading, ("value", "for", ">divided by", "reason", "forced by"), rows)
+
+
+def divisor_text(divisor: Scale | Constants) -> str:
+    """A divisor in words: a number, or how many."""
+    if isinstance(divisor, Scale):
+        return str(divisor) if abs(divisor.exponent) < 20 else f"2^{divisor.log2:.6g}"
+    values = divisor.values
+    return f"{values[0]:.6g}" if len(values) == 1 else f"{len(values)} constants"
 
 
 def place_divisions(

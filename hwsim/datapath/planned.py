@@ -106,6 +106,10 @@ class Planned:
     def __str__(self) -> str:
         return str(self.solution)
 
+    def _repr_html_(self) -> str:
+        solution, table = self.solution, self.plan._table()
+        return table._replace(note=f"cost {solution.cost:,.6g}, proven to within {solution.gap:.2g}").html()
+
 
 def least_cost_plan(
     network: Network,

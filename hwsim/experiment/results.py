@@ -13,13 +13,13 @@ from hwsim.experiment.loading import load_scenario
 from hwsim.experiment.scenario import Scenario
 from hwsim.experiment.store import ENVIRONMENT, RESULTS_JSON, SCENARIO
 from hwsim.memory.units import duration, quantity
-from hwsim.tabular import Tabular
+from hwsim.tabular import Shown, Tabular
 
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Results:
+@dataclass(frozen=True, repr=False)
+class Results(Shown):
     """The results of one scenario.
 
     Attributes:
@@ -132,14 +132,6 @@ class Results:
         maps = self.scenario.trials.fault_maps
         note = f"[low, high]: 95 % interval over {maps} {draw}s" if maps > 1 else f"one {draw} a point: no interval"
         return Tabular(heading, (*heads, ">accuracy", ">", ">agreement", ">"), cells, note)
-
-    def __str__(self) -> str:
-        return self._table().text()
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
 
 
 COLUMNS = {"accuracy": columns.ACCURACY, "bit_errors": columns.BIT_ERRORS, "lifetime": columns.LIFETIME}

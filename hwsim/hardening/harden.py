@@ -13,14 +13,15 @@ from hwsim.errors import HwsimError, unknown
 from hwsim.hardening.scaling import Constants, Scaling
 from hwsim.network import Network
 from hwsim.network.holdings import Whereabouts
+from hwsim.tabular import Shown, Tabular
 from hwsim.words import WordFormat, get_format
 
 STORES = ("weights", "biases")
 UNSCALED = Constants(np.ones(1), np.zeros(1, np.intp), per_channel=False)
 
 
-@dataclass(frozen=True)
-class Hardened:
+@dataclass(frozen=True, repr=False)
+class Hardened(Shown):
     """A network's parameters as stored words, with the constants that undo their scaling.
 
     Attributes:
@@ -70,20 +71,24 @@ class Hardened:
             words[name], clipped[name] = _encode(name, _values(self.network, name), chosen, self.format)
         return replace(self, words=words, constants={**self.constants, **constants}, clipped=clipped)
 
-    def __str__(self) -> str:
+    @property
+    def summary(self) -> str:
+        """How many words of which format, and how they are scaled."""
         how = "unscaled" if self.scaling is None else f"scaled to t = {self.scaling.target_in(self.format):g}"
-        lines = [
-            f"{sum(w.size for w in self.words.values()):,} words of {self.format.name}, {how}; "
-            f"{self.constant_bits:,} bits of constants; {sum(self.clipped.values()):,} values clipped"
-        ]
-        lines += [f"  {self.whereabouts}"] if self.network.holdings else []
+        return f"{sum(words.size for words in self.words.values()):,} words of {self.format.name}, {how}"
+
+    def _table(self) -> Tabular:
+        """Each stored parameter with its constants, or the range of them, and how many values saturated."""
+        heading = (
+            f"{self.summary}; {self.constant_bits:,} bits of constants; {sum(self.clipped.values()):,} values clipped"
+        )
+        rows = []
         for name, words in self.words.items():
             c = self.constants[name].values
-            shown = f"c = {c[0]:.6g}" if len(c) == 1 else f"c = {c.min():.6g} .. {c.max():.6g}"
-            lines.append(f"  {name:<32} {words.size:>12,} words   {shown}   {self.clipped[name]} clipped")
-        return "\n".join(lines)
-
-    __repr__ = __str__
+            shown = f"{c[0]:.6g}" if len(c) == 1 else f"{c.min():.6g} .. {c.max():.6g}"
+            rows.append([name, f"{words.size:,}", shown, f"{self.clipped[name]:,}"])
+        note = str(self.whereabouts) if self.network.holdings else ""
+        return Tabular(heading, ("parameter", ">words", ">constant c", ">clipped"), rows, note)
 
 
 def harden(

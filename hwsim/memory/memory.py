@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.errors import HwsimError, unknown
+from hwsim.tabular import Tabular
 
 if TYPE_CHECKING:
     from hwsim.words import WordFormat
@@ -163,6 +164,17 @@ class Memory:
         """The stored words of a tensor, in its shape: a view, so that writing to it writes to the memory."""
         region = self.layout.region(name)
         return self.flat[region.first_word : region.end].reshape(region.shape)
+
+    def _table(self) -> Tabular:
+        """Where each tensor lies."""
+        rows = [
+            [region.name, " x ".join(map(str, region.shape)), f"{region.first_word:,}", f"{region.words:,}"]
+            for region in self.regions
+        ]
+        return Tabular(repr(self).strip("<>"), ("tensor", "shape", ">first word", ">words"), rows)
+
+    def _repr_html_(self) -> str:
+        return self._table().html()
 
     def __repr__(self) -> str:
         return (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 
 from hwsim.memory.ecc import Outcome
@@ -11,6 +11,8 @@ from hwsim.memory.effects import Deviations
 from hwsim.memory.faults import Faults
 from hwsim.memory.image import Placement
 from hwsim.memory.mechanism import Cells
+from hwsim.memory.units import duration
+from hwsim.tabular import Tabular
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,20 @@ class Readout:
     def cells(self) -> Cells:
         """The physical addresses of these cells, sorted."""
         return self.placement.set_cells(self.wrong.codeword, self.wrong.masks)
+
+    def _table(self) -> Tabular:
+        """What each mechanism changed, what was read wrong, and what became of the codewords."""
+        became = asdict(self.outcome)
+        rows = [
+            *([f"cells changed by {name}", f"{cells:,}"] for name, cells in self.changed.items()),
+            ["cells read wrong, before decoding", f"{self.wrong_bits:,}"],
+            *([f"codewords {name}", f"{number:,}"] for name, number in became.items()),
+            ["words read wrong, after decoding", f"{len(self.faults):,}"],
+        ]
+        return Tabular(f"Read of a device {duration(self.time_s)} old", ("what", ">how many"), rows)
+
+    def _repr_html_(self) -> str:
+        return self._table().html()
 
     def __repr__(self) -> str:
         return (

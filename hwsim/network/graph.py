@@ -18,6 +18,7 @@ from torch import Tensor
 
 from hwsim.network.holdings import Holding, Whereabouts
 from hwsim.network.scale import ONE, Scale
+from hwsim.tabular import Shown, Tabular
 
 
 @dataclass(frozen=True)
@@ -148,8 +149,8 @@ def substitute(tree: Any, value_of: Any) -> Any:
     return value_of(tree)
 
 
-@dataclass(frozen=True)
-class Network:
+@dataclass(frozen=True, repr=False)
+class Network(Shown):
     """A captured network: operations in order of execution, and the tensors that belong to it.
 
     `biases` names the parameters that are biases of linear layers: they can be stored in faulty memory too.
@@ -251,9 +252,10 @@ class Network:
             op.addend for op in operations if isinstance(op, Affine) and op.addend and op.multiplier is None
         )
 
-    def __str__(self) -> str:
-        lines = [f"Network: {len(self.operations)} operations, input {tuple(self.input.shape)}"]
-        lines += [f"  {self.whereabouts(self.weights)}"] if self.holdings else []
+    def _table(self) -> Tabular:
+        """Each operation, what it reads, and the parameters that it takes."""
+        heading = f"Network: {len(self.operations)} operations, input {tuple(self.input.shape)}"
+        rows = []
         for op in self.operations:
             kind = str(op.target).removeprefix("aten.") if isinstance(op, Call) else type(op).__name__.lower()
             detail = ""
@@ -261,10 +263,9 @@ class Network:
                 detail = f"{op.weight} {tuple(self.parameters[op.weight].shape)}"
             elif isinstance(op, Affine):
                 detail = " ".join(n for n in (op.multiplier, op.addend) if n)
-            lines.append(f"  {op.name:<28} {kind:<28} <- {', '.join(op.inputs):<28} {detail}")
-        return "\n".join(lines)
-
-    __repr__ = __str__
+            rows.append([op.name, kind, ", ".join(op.inputs), detail])
+        note = str(self.whereabouts(self.weights)) if self.holdings else ""
+        return Tabular(heading, ("operation", "kind", "reads", "parameters"), rows, note)
 
 
 def storable(op: Operation) -> str | None:

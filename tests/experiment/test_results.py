@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from hwsim.errors import HwsimError
 from hwsim.experiment import Results, load_scenario
 from tests.experiment.conftest import small
+from tests.pages import Cells
 
 YEAR = 365.25 * 86_400
 
@@ -86,30 +86,6 @@ def test_a_row_that_is_not_there_or_not_alone_is_one_sentence(
     with pytest.raises(HwsimError) as error:
         lifetime.row(**values)
     assert part in str(error.value)
-
-
-class Cells(HTMLParser):
-    """The rows of a table of HTML."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.rows: list[list[str]] = []
-        self.inside = False
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, _: object) -> None:
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.inside = True
-            self.rows[-1].append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        self.inside = self.inside and tag not in ("td", "th")
-
-    def handle_data(self, data: str) -> None:
-        if self.inside:
-            self.rows[-1][-1] += data
 
 
 def test_every_point_stands_under_its_headings_with_its_interval(lifetime: Results) -> None:
