@@ -31,6 +31,7 @@ from hwsim.tensors import tensor_of
 
 if TYPE_CHECKING:
     from hwsim.memory import Faults
+    from hwsim.memory.ecc import Code
 
 DIVIDERS = ("exact", "reciprocal")
 
@@ -66,6 +67,7 @@ class Accelerator(Shown):
         calibration: images that show `planned` how large each tensor gets; noise if None.
         activations: number format of the tensors between operations.
         accumulators: number format in which the MAC array puts its sums out, before a bias or a division.
+        code: what protects the words in memory, whose check cells are then read too; None for words alone.
 
     Raises:
         HwsimError: if the network cannot be run exactly in this way (see `place_divisions`), or a guard does not fit.
@@ -84,6 +86,7 @@ class Accelerator(Shown):
         calibration: Tensor | None = None,
         activations: str = "fp32",
         accumulators: str = "fp32",
+        code: Code | None = None,
     ) -> None:
         if batch < 1:
             raise HwsimError(f"Datapath batch {batch} is not positive: at least one image needs a read of the weights.")
@@ -105,7 +108,7 @@ class Accelerator(Shown):
         self.divider = divider
         self._multiplies = divider == "reciprocal"
         self.guards = Guards(guards)
-        self._port = ReadPort(network, hardened, self.plan, self.guards, divider)
+        self._port = ReadPort(network, hardened, self.plan, self.guards, divider, code)
         self._sources = {op.name: op for op in network.operations}
         self._places = {op.name: place for place, op in enumerate(network.operations)}
         # No step refers to the accelerator, which would otherwise keep its weights until cycles are collected.
@@ -187,6 +190,7 @@ class Accelerator(Shown):
                 continue
             layer, words = counts.layer(_label(op)), reads * self.hardened.words[name].size
             layer.words_read += words
+            layer.bits_read += reads * self._port.cells[name]
             layer.comparisons += words * self._port.comparisons
             if self._port.divides(name):
                 _count_division(layer, words, self.hardened.constants[name].powers_of_two, self._multiplies)

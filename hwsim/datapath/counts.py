@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 COUNTERS = {
     "words_read": "words that the datapath reads from the faulty memory",
+    "bits_read": "cells that are read for these words: all of the codewords that hold them, check cells included",
     "guarded_words": "words read that a guard changed",
     "comparisons": "comparisons that guards make with the words read",
     "macs": "multiply-accumulates of convolutions and matrix products",
@@ -27,6 +28,7 @@ class LayerCounts:
     """What one layer did. See `COUNTERS` for the meaning of each."""
 
     words_read: int = 0
+    bits_read: int = 0
     guarded_words: int = 0
     comparisons: int = 0
     macs: int = 0

@@ -22,7 +22,8 @@ from hwsim.errors import HwsimError
 from hwsim.hardening import Guards, Hardened
 from hwsim.hardening.scaling import quotient
 from hwsim.memory import Faults, Layout
-from hwsim.memory.memory import checksum
+from hwsim.memory.ecc import Code
+from hwsim.memory.memory import Region, checksum
 from hwsim.network import Network
 from hwsim.network.graph import storable
 
@@ -31,6 +32,8 @@ class ReadPort:
     """The network's parameters as the datapath sees them.
 
     Attributes:
+        cells: parameter name -> cells that one read of it takes from the memory: all those of every codeword that holds
+            any of its words.
         comparisons: that guards make with each word read.
         tensors: parameter name -> FP32 tensor; convolution weights have channels-last memory, as the images have.
 
@@ -38,7 +41,15 @@ class ReadPort:
         HwsimError: if a guard would change a word as stored.
     """
 
-    def __init__(self, network: Network, hardened: Hardened, plan: Plan, guards: Guards, divider: str) -> None:
+    def __init__(
+        self,
+        network: Network,
+        hardened: Hardened,
+        plan: Plan,
+        guards: Guards,
+        divider: str,
+        code: Code | None = None,
+    ) -> None:
         self._hardened, self._guards, self._divider = hardened, guards, divider
         self._divided = {
             name
@@ -52,6 +63,7 @@ class ReadPort:
             if name is not None
         }
         self._layout = Layout.of(hardened.words, hardened.format)
+        self.cells = {region.name: _cells(region, self._layout.format.width, code) for region in self._layout.regions}
         self._checksum = checksum(hardened.words.values())
         self.comparisons = guards.comparisons
         self._limits: dict[str, float] = {}
@@ -120,6 +132,14 @@ class ReadPort:
             f"These faults belong to another memory: word {index[at]} of {name} was {before[at]:#x} before them, where "
             f"{stored[at]:#x} is stored; draw them on a memory that holds what was written, without other faults."
         )
+
+
+def _cells(region: Region, width: int, code: Code | None) -> int:
+    """Cells of the codewords that hold a tensor's words of `width` bits; neighbours in memory share a codeword."""
+    if code is None:
+        return (region.end - region.first_word) * width
+    words = code.data_bits // width
+    return (-(-region.end // words) - region.first_word // words) * code.cells
 
 
 def _channels_last(index: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:

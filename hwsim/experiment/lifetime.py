@@ -240,7 +240,7 @@ def _prepare(bench: Bench, fmt: str, variant: Variant) -> Ready:
     """One format and variant made ready."""
     kind = device_config(bench.scenario, variant)
     stored, changed, code = _coded(bench.store(fmt, variant), kind)
-    return Ready(bench.run_on(stored, variant), kind, code, changed)
+    return Ready(bench.run_on(stored, variant, code), kind, code, changed)
 
 
 def _coded(stored: Hardened, kind: DeviceConfig) -> tuple[Hardened, int, Code]:

@@ -18,6 +18,7 @@ from hwsim.experiment.points import Point, Trial
 from hwsim.experiment.scenario import Scenario, Variant
 from hwsim.hardening import Constants, Hardened, Scaling, harden
 from hwsim.memory import BitFlips, Faults, Memory
+from hwsim.memory.ecc import Code
 from hwsim.network import Network
 from hwsim.words import get_format
 
@@ -74,8 +75,8 @@ class Bench:
         chosen = self._plan(stored, variant).constants
         return stored.with_constants({weight: Constants.of(scale) for weight, scale in chosen.items()})
 
-    def run_on(self, stored: Hardened, variant: Variant) -> Prepared:
-        """The same for words that are there already."""
+    def run_on(self, stored: Hardened, variant: Variant, code: Code | None = None) -> Prepared:
+        """The same for words that are there already, protected by a code or alone."""
         datapath = self.scenario.datapath
         accelerator = Accelerator(
             self.network,
@@ -87,6 +88,7 @@ class Bench:
             datapath.bias_multiplier,
             activations=datapath.activation_format,
             accumulators=datapath.accumulator_format,
+            code=code,
         )
         return Prepared(self, stored, Memory(stored.words, stored.format), accelerator)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rich.table import Table
+from rich.text import Text
 
 from hwsim.datapath.divisions import DivisionCost
 from hwsim.datapath.places import Group, Place, grouped
@@ -54,7 +55,7 @@ def cause_table(rows: Sequence[DivisionCost], cost: str = "count", prices: Mappi
     Args:
         rows: of `division_table`.
         cost: what `prices` are, of `hwsim.datapath.costs.COSTS`.
-        prices: price of each operation; None leaves out what elements cost.
+        prices: price of each operation; None leaves out what elements cost, and what each way costs in all.
     """
     priced = [f">{UNITS[cost]}"] if prices else []
     table = new_table("dividing", ">places", "what is done and what forces it", ">elements", *priced)
@@ -69,6 +70,9 @@ def cause_table(rows: Sequence[DivisionCost], cost: str = "count", prices: Mappi
             table.add_row("" if at else row.way, f"{group.places:,}", cause_text(group), elements, *costs)
         if not groups:
             table.add_row(row.way, "0", "nothing is scaled", "0", *["0"] * len(priced))
+        elif prices:
+            shared = f", a read shared by {row.images}" if row.images > 1 else ""
+            table.add_row("", "", Text(f"in all, for one image{shared}", style="bold"), "", number(row.cost))
     return table
 
 

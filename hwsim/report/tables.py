@@ -104,6 +104,7 @@ COSTS = {
     "alignments": "alignments",
     "comparisons": "comparisons of guards",
     "words_read": "words read",
+    "bits_read": "bits read, check bits included",
     "macs": "MACs",
 }
 """The counters that the cost table shows, per image, and how a page heads them."""
@@ -122,23 +123,27 @@ class Cost:
 def costs(results: Results) -> list[Cost]:
     """The cost of every variant, formats of equal cost in one line."""
     bits = {(row["format"], row["variant"]): row["constant_bits"] for row in results.rows}
+    # Bits tell formats apart that cost the same otherwise: they are shown where they say more than words.
+    coded = any(row.get("check_bits") for row in results.rows) and all("bits_read" in row for row in results.counts)
+    shown = [name for name in COSTS if name != "bits_read" or coded]
     grouped: dict[tuple[str, tuple[float, ...], int], list[str]] = {}
     for row in results.counts:
         if row["layer"] == "total":
-            per_image = tuple(row[name] / row["images"] for name in COSTS)
+            per_image = tuple(row[name] / row["images"] for name in shown)
             key = (row["variant"], per_image, bits[row["format"], row["variant"]])
             grouped.setdefault(key, []).append(row["format"])
     order = {variant.name: at for at, variant in enumerate(results.scenario.variants)}
     lines = sorted(grouped.items(), key=lambda item: order[item[0][0]])
     return [
-        Cost(variant, ", ".join(formats), dict(zip(COSTS, counts, strict=True)), constant_bits)
+        Cost(variant, ", ".join(formats), dict(zip(shown, counts, strict=True)), constant_bits)
         for (variant, counts, constant_bits), formats in lines
     ]
 
 
 def counters(lines: list[Cost]) -> list[str]:
-    """The counters that are worth a column: all, but comparisons where no guard makes any."""
-    return [name for name in COSTS if name != "comparisons" or any(line.counts[name] for line in lines)]
+    """The counters that are worth a column: all, but comparisons where no guard makes any, bits without check bits."""
+    optional = ("comparisons", "bits_read")
+    return [name for name in COSTS if name not in optional or any(line.counts.get(name) for line in lines)]
 
 
 @dataclass(frozen=True)

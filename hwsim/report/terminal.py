@@ -133,12 +133,13 @@ COUNTERS = {
     "alignments": ">alignments",
     "comparisons": ">compari-\nsons",
     "words_read": ">words read",
+    "bits_read": ">bits read",
 }
 """The counters of the cost table, and how they are headed."""
 
 
 def cost_table(results: Results) -> Table:
-    """Exact counts for one image: divisions, multiplications by a reciprocal, shifts, words read."""
+    """Exact counts for one image: divisions, multiplications by a reciprocal, shifts, words and bits read."""
     batch = results.scenario.datapath.batch
     lines = costs(results)
     shown = [name for name in counters(lines) if name in COUNTERS]

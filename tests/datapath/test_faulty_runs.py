@@ -14,6 +14,7 @@ from hwsim.datapath import Counts, place_divisions
 from hwsim.datapath.port import ReadPort
 from hwsim.hardening import Guards
 from hwsim.memory import Device, FaultMap
+from hwsim.memory.ecc import code_names, get_code
 from hwsim.memory.mechanisms.generic import StuckAt
 from tests.datapath.networks import Fire, Residual, captured, closed_form
 
@@ -220,3 +221,32 @@ def test_a_guard_that_compares_does_so_with_every_word_read(guards, each, batch)
     reads = math.ceil(len(IMAGES) / batch)
     assert counts.total.comparisons == each * reads * closed_form(module, IMAGES).weights
     assert all(layer.comparisons == each * layer.words_read for layer in counts.values())
+
+
+@pytest.mark.parametrize(
+    ("fmt", "name"),
+    [
+        (fmt, name)
+        for fmt in ("q2.5", "fp16", "fp32")
+        for name in (None, *code_names())
+        if name != "in_place_secded" or fmt == "q2.5"
+    ],
+)
+@pytest.mark.parametrize("batch", [1, 3])
+def test_the_cells_of_every_codeword_that_holds_a_word_are_read_with_it(fmt, name, batch):
+    code = name and get_code(name, 64, fmt)
+    _, network = captured(Residual)
+    stored = harden(network, fmt, Scaling(1.0))
+    counts = Accelerator(network, stored, "per_layer", batch=batch, code=code).run(IMAGES).counts
+    width = stored.format.width
+    words, cells = (code.data_bits // width, code.data_bits + code.check_bits) if code else (1, width)
+    address, expected = 0, 0
+    for tensor in stored.words.values():  # one after the other, neighbours in one codeword
+        expected += len({word // words for word in range(address, address + tensor.size)}) * cells
+        address += tensor.size
+    reads = math.ceil(len(IMAGES) / batch)
+    assert counts.total.bits_read == reads * expected
+    assert counts.total.bits_read >= counts.total.words_read * width
+    assert counts.total.words_read == reads * address
+    if words == 1:
+        assert all(layer.bits_read == layer.words_read * cells for layer in counts.values())

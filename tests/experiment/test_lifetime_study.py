@@ -26,6 +26,7 @@ from hwsim.memory.geometry import Geometry
 from hwsim.memory.mechanism import FORCE_1
 from hwsim.memory.mechanisms.generic import Flips, StuckAt
 from hwsim.memory.mission import Condition, Mission, Phase
+from hwsim.report.tables import costs
 
 from .conftest import small, without_none
 
@@ -224,6 +225,18 @@ def test_rows_have_the_columns_that_are_explained(finished: Results) -> None:
         assert all(set(row) == set(names) for row in rows)
         with (finished.folder / name).open(newline="") as table:
             assert next(csv.reader(table)) == names
+
+
+def test_a_code_with_check_bits_makes_the_memory_give_more_bits_for_the_same_words(finished: Results) -> None:
+    totals = {(row["format"], row["variant"]): row for row in finished.counts if row["layer"] == "total"}
+    words = 61_470 * finished.facts["images"]
+    assert {row["words_read"] for row in totals.values()} == {words}
+    for fmt, width in (("q2.5", 8), ("fp16", 16)):
+        assert totals[fmt, "no code"]["bits_read"] == words * width
+        # (72, 64): all tensors but the last fill their codewords, which are 9/8 of the bits; the last holds ten biases.
+        assert words * width * 9 / 8 <= totals[fmt, "scaled"]["bits_read"] < words * width * 9 / 8 * 1.001
+    shown = {(line.formats, line.variant): line.counts["bits_read"] for line in costs(finished)}
+    assert shown == {key: row["bits_read"] / row["images"] for key, row in totals.items()}
 
 
 def test_mechanisms_are_told_apart(finished: Results) -> None:

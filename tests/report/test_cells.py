@@ -199,6 +199,7 @@ COSTS = {
     "words read": "words_read",
     "MACs": "macs",
 }
+BITS = "bits read, check bits included"
 
 
 @pytest.mark.parametrize("study", HEADS)
@@ -210,13 +211,17 @@ def test_costs_are_the_counts_of_the_total_for_one_image(study: str) -> None:
     assert {(line["formats"], line["variant"]) for line in lines} == set(totals)
     for line in lines:
         key = line["formats"], line["variant"]
-        for head, counter in COSTS.items():
+        # Only the lifetime study has codes with check bits.
+        assert (BITS in line) is (study == "lifetime")
+        for head, counter in {**COSTS, **({BITS: "bits_read"} if BITS in line else {})}.items():
             assert line[head] == f"{totals[key][counter] // 800:,}"
         assert line["bits of constants"] == f"{bits[key]:,}"
     shown = terminal_lines(cost_table(results))
     assert {(line["format"], line["variant"]) for line in shown} == set(totals)
     for line in shown:
-        for head, counter in list(COSTS.items())[:5]:
+        assert ("bits read" in line) is (study == "lifetime")
+        bits_read = {"bits read": "bits_read"} if study == "lifetime" else {}
+        for head, counter in (*list(COSTS.items())[:5], *bits_read.items()):
             assert (
                 line[head.replace("multiplications", "mult.")]
                 == f"{totals[line['format'], line['variant']][counter] // 800:,}"

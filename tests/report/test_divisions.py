@@ -8,13 +8,18 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 import pytest
+import torch
 
+from hwsim import capture
+from hwsim.datapath import PlanOptions, division_table
+from hwsim.datapath.costs import operation_costs, prices, typical
 from hwsim.datapath.counts import COUNTERS, Counts, LayerCounts
 from hwsim.datapath.divisions import DivisionCost
 from hwsim.datapath.places import Cause, Place
 from hwsim.datapath.repairs import Repair
 from hwsim.network import Scale
 from hwsim.report.divisions import cause_table, cost_table, place_lines, remarks
+from tests.datapath.networks import Residual, build
 from tests.report.test_cells import terminal_lines
 
 IMAGES = 4
@@ -25,6 +30,7 @@ KINDS = {
     "alignment": ("division", "aligned"),
     "absorbed": ("", "absorbed"),
 }
+WHAT = "what is done and what forces it"
 PRICES = {"division": 26.0, "reciprocal": 3.5, "shift": 0.25}
 HEADS = {
     "true divisions": "divisions",
@@ -101,7 +107,7 @@ def test_every_count_stands_under_its_heading_for_the_batch_or_for_one_image(
 @pytest.mark.parametrize("priced", ["count", "energy", "cycles"])
 def test_places_of_one_cause_are_added_up_and_priced_by_what_does_it(rows: list[DivisionCost], priced: str) -> None:
     table = cause_table(rows, priced, PRICES if priced != "count" else None)
-    lines = terminal_lines(table)
+    lines = [line for line in terminal_lines(table) if not line[WHAT].startswith("in all")]
     unit = {"count": [], "energy": ["pJ"], "cycles": ["cycles"]}[priced]
     assert list(lines[0]) == ["dividing", "places", "what is done and what forces it", "elements", *unit, "section"]
     shown = [row for row in rows if row.way in ("per_weight", "planned")]
@@ -183,3 +189,28 @@ def test_where_nothing_is_wrong_nothing_is_remarked_on() -> None:
     for layer in row.counts.values():
         layer.underflows = 0
     assert list(remarks([row], "fp32", "fp32")) == []
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("priced", ["energy", "cycles"])
+@pytest.mark.parametrize("divider", ["exact", "reciprocal"])
+def test_every_way_has_its_cost_in_all_for_one_image(batch: int, priced: str, divider: str) -> None:
+    network = capture(build(Residual), torch.zeros(2, 3, 12, 12))
+    table = prices(priced, "fp32").values
+    rows = division_table(network, batch=batch, divider=divider, options=PlanOptions(table))
+    unit = {"energy": "divide_pipelined", "cycles": "divide_iterative"}[priced]
+    quantity = {"energy": "energy", "cycles": "interval"}[priced]
+    of = {name: typical(getattr(entry, quantity)) for name, entry in operation_costs()["fp32"].items()}
+    head = {"energy": "pJ", "cycles": "cycles"}[priced]
+    in_all = [line for line in terminal_lines(cause_table(rows, priced, table)) if line[WHAT].startswith("in all")]
+    done = [row for row in rows if row.counts is not None]
+    assert len(in_all) == len(done) >= 4
+    for row, line in zip(done, in_all, strict=True):
+        assert row.counts is not None
+        counted = row.counts.total
+        aligned = of[unit if divider == "exact" else "reciprocal"]
+        spent = counted.divisions * of[unit] + counted.reciprocal_multiplications * of["reciprocal"]
+        spent += counted.alignments * aligned + counted.shifts * of["shift"]
+        assert line[WHAT] == "in all, for one image" + (f", a read shared by {batch}" if batch > 1 else "")
+        assert float(line[head].replace(",", "")) == pytest.approx(spent / batch, abs=0.051)
+    assert not any("in all" in line[WHAT] for line in terminal_lines(cause_table(rows)))
