@@ -10,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwsim.errors import HwsimError
-from hwsim.memory.ecc import Code, Outcome, code_names, get_code, in_place_parity, outcome, pack, round_words, unpack
+from hwsim.memory.ecc import (
+    Code,
+    Decoded,
+    Outcome,
+    code_names,
+    get_code,
+    in_place_parity,
+    outcome,
+    pack,
+    round_words,
+    unpack,
+)
 from hwsim.words import get_format
 
 
@@ -207,3 +218,14 @@ def test_no_codewords_are_fine() -> None:
     for code in CODES:
         decoded = code.decode(*code.encode(np.zeros(0, np.uint64)))
         assert outcome([], decoded) == Outcome()
+
+
+def test_a_codeword_that_was_changed_and_found_uncorrectable_is_in_one_class_only() -> None:
+    """A decoder with several parts may repair in one what another gives up."""
+    data = np.array([5, 5, 5, 5, 5, 5], np.uint64)
+    read = np.array([5, 4, 5, 4, 5, 4], np.uint64)
+    corrected = np.array([True, True, True, True, False, False])
+    detected = np.array([True, True, False, False, False, False])
+    found = outcome(data, Decoded(read, corrected, detected))
+    assert found == Outcome(clean=1, corrected=1, detected=2, miscorrected=1, silent=1)
+    assert found.codewords == len(data)
