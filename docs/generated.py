@@ -176,7 +176,7 @@ def networks() -> str:
 
 @generated
 def scenarios() -> str:
-    from hwsim.experiment.loading import describe, scenario_library
+    from hwsim.library import describe, scenario_library
 
     return _table(("scenario", "what it runs"), [(f"`{n}`", describe(p)) for n, p in scenario_library().items()])
 

@@ -15,7 +15,7 @@ app = typer.Typer(name="scenarios", invoke_without_command=True, rich_markup_mod
 @app.callback()
 def scenarios(context: typer.Context, as_json: Json = False) -> None:
     """List the scenarios that come with hwsim, or show one of them."""
-    from hwsim.experiment.loading import describe, scenario_library
+    from hwsim.library import describe, scenario_library
 
     if context.invoked_subcommand is not None:
         if as_json:
@@ -39,7 +39,7 @@ def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A scenario that comes with hwsim.")],
 ) -> None:
     """Print the file of a scenario; `hwsim scenarios show quickstart > mine.toml` makes it the start of one's own."""
-    from hwsim.experiment.loading import scenario_library
+    from hwsim.library import scenario_library
 
     found = scenario_library()
     if name not in found:

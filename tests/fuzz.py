@@ -29,9 +29,10 @@ import tomlkit
 from pydantic import BaseModel
 
 from hwsim.errors import LONGEST, HwsimError
-from hwsim.experiment.loading import load_scenario, scenario_library
+from hwsim.experiment.loading import load_scenario
 from hwsim.experiment.scenario import Scenario
 from hwsim.experiment.settings import keys_of, must, nested_model
+from hwsim.library import scenario_library
 from hwsim.memory.constants import technologies, technology
 from hwsim.memory.fault_map import FaultMap
 from hwsim.memory.units import _ALIASES, _FIXED, _PREFIXES, _SCALABLE, quantity

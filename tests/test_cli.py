@@ -17,8 +17,9 @@ import pytest
 
 import hwsim
 from hwsim import cli
-from hwsim.experiment.loading import load_scenario, scenario_library
+from hwsim.experiment.loading import load_scenario
 from hwsim.experiment.store import DERIVED, KEPT, MARK
+from hwsim.library import scenario_library
 
 SCENARIO = """
 seed = 3
@@ -94,10 +95,21 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert {"torch", "numpy", "matplotlib", "scipy"}.isdisjoint(in_python(code).split())
 
 
+@pytest.mark.parametrize("arguments", [["memory", "list"], ["scenarios"], ["scenarios", "show", "quickstart"]])
+def test_a_list_loads_no_library_that_computes(arguments: list[str]) -> None:
+    code = (
+        f"import sys\nfrom hwsim.cli import app\napp({arguments}, standalone_mode=False)\nprint()\nprint(*sys.modules)"
+    )
+    loaded = set(in_python(code).splitlines()[-1].split())
+    assert "hwsim.cli" in loaded
+    assert not loaded & {"torch", "scipy", "numpy", "matplotlib", "tomlkit"}
+
+
 def test_listing_and_reading_scenarios_imports_no_torch() -> None:
     code = (
         "import sys\n"
-        "from hwsim.experiment.loading import load_scenario, scenario_library\n"
+        "from hwsim.experiment.loading import load_scenario\n"
+        "from hwsim.library import scenario_library\n"
         "for name in scenario_library(): load_scenario(name)\n"
         "print(*sys.modules)"
     )
@@ -157,7 +169,7 @@ def test_another_scenario_in_the_same_folder_needs_fresh(command: Command, scena
     before = Path("results/mine/results.csv").read_bytes()
     refused = command("run", scenario, "--set", "memory.ber=0", "--set", "seed=4")
     assert refused.code == 2
-    assert "--fresh" in refused.err
+    assert "with `fresh`" in refused.err
     assert Path("results/mine/results.csv").read_bytes() == before
     assert command("run", scenario, "--set", "memory.ber=0", "--set", "seed=4", "--fresh").code == 0
 

@@ -17,7 +17,7 @@ from hwsim.experiment.resolve import resolve
 from hwsim.experiment.scenario import UNUSED, UNUSED_IN_VARIANTS, Scenario
 from hwsim.experiment.settings import WrongValueError, keys_of, must, nested_model
 from hwsim.files import DEEPEST, NotTomlError, check_tables, kind_of, parse_toml, read_toml, user_path
-from hwsim.library import library
+from hwsim.library import scenario_library
 from hwsim.numerals import whole
 
 Place = tuple[str | int, ...]
@@ -72,21 +72,6 @@ def find_scenario(source: str | Path) -> Path:
     if path.suffix or len(path.parts) > 1:
         raise HwsimError(f"There is no scenario file {place}; `hwsim scenarios` lists those that come with hwsim.")
     raise unknown("scenario", str(source), shipped)
-
-
-def scenario_library() -> dict[str, Path]:
-    """The scenarios that come with hwsim: name -> file."""
-    return {path.stem: path for path in sorted(library("scenarios").glob("*.toml"))}
-
-
-def describe(path: Path) -> str:
-    """The first paragraph of a scenario file's header comment, on one line."""
-    words: list[str] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if not line.startswith("#") or not line.strip("# "):
-            break
-        words.append(line.lstrip("# ").rstrip())
-    return " ".join(words)
 
 
 def assign(data: Mapping[str, Any], text: str) -> dict[str, Any]:

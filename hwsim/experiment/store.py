@@ -79,7 +79,7 @@ def _said(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise HwsimError(
-            f"The results cannot be written to {path}: {error.strerror or error}; choose another folder with --out."
+            f"The results cannot be written to {path}: {error.strerror or error}; choose another folder with `out`."
         ) from None
 
 
@@ -138,7 +138,7 @@ class ResultsFolder:
         if not self.path.exists() or not any(self.path.iterdir()):
             return
         if not (self.path / MARK).exists() and _environment(self.path) is None:
-            raise HwsimError(f"{self.path} holds other files and no results: choose another folder with --out.")
+            raise HwsimError(f"{self.path} holds other files and no results: choose another folder with `out`.")
         if not self.fresh and (self.path / SCENARIO).exists():
             self._check_scenario()
 
@@ -147,7 +147,7 @@ class ResultsFolder:
             stored = load_scenario(self.path / SCENARIO)
         except HwsimError:
             raise HwsimError(
-                f"{self.path / SCENARIO} is damaged: choose another folder with --out, or start again with --fresh."
+                f"{self.path / SCENARIO} is damaged: choose another folder with `out`, or start again with `fresh`."
             ) from None
         differing = [
             f"{key} is {_shown(before)} and not {_shown(now)}"
@@ -157,7 +157,7 @@ class ResultsFolder:
             more = f", and {len(differing) - 3} more keys differ" if len(differing) > 3 else ""
             raise HwsimError(
                 f"{self.path} holds the results of a different scenario, where {', '.join(differing[:3])}{more}: "
-                "choose another folder with --out, or discard them with --fresh."
+                "choose another folder with `out`, or discard them with `fresh`."
             )
 
     def _check_environment(self, environment: Mapping[str, Any]) -> None:
@@ -169,7 +169,7 @@ class ResultsFolder:
             if stored.get(name) != now.get(name):
                 raise HwsimError(
                     f"{self.path} was begun with {name} {stored.get(name)} and this is {now.get(name)}: choose "
-                    "another folder with --out, or start again with --fresh."
+                    "another folder with `out`, or start again with `fresh`."
                 )
 
     def _locked(self) -> io.FileIO:
@@ -180,7 +180,7 @@ class ResultsFolder:
         except (BlockingIOError, PermissionError):
             mark.close()
             raise HwsimError(
-                f"Another run is writing to {self.path}: let it end, or choose another folder with --out."
+                f"Another run is writing to {self.path}: let it end, or choose another folder with `out`."
             ) from None
         return mark
 

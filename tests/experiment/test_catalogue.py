@@ -162,8 +162,13 @@ def test_a_state_dict_in_a_file_becomes_the_weights(tmp_path: Path, suffix: str,
 
 def test_a_file_without_batchnorms_step_counts_fits(tmp_path: Path) -> None:
     state = load_file(RESNET / "weights.safetensors")
+    state |= {name: value + 1 for name, value in state.items() if "num_batches" not in name}
     save_file({name: t for name, t in state.items() if "num_batches" not in name}, tmp_path / "old.safetensors")
-    load_network("fashion_resnet", tmp_path / "old.safetensors")
+    found = load_network("fashion_resnet", tmp_path / "old.safetensors").module.state_dict()
+    counts = {name for name in state if "num_batches" in name}
+    assert counts
+    assert {name for name in state if not torch.equal(found[name], state[name])} <= counts
+    assert all(found[name] == 0 for name in counts)  # what PyTorch gives a layer that was never trained
 
 
 def test_weights_that_do_not_fit_are_refused_in_one_sentence(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ import pytest
 from hwsim.errors import HwsimError
 from hwsim.experiment import effort
 from hwsim.experiment.effort import announce, count_trials, duration
-from hwsim.experiment.loading import load_scenario, scenario_library
+from hwsim.experiment.loading import load_scenario
 from hwsim.experiment.points import all_trials
 from hwsim.experiment.progress import silent
 from hwsim.experiment.run import run_scenario
+from hwsim.library import scenario_library
 
 from .conftest import small
 from .test_lifetime_study import life

@@ -142,7 +142,7 @@ def test_another_scenario_in_the_folder_is_refused_by_the_keys_that_differ(
 ) -> None:
     fill(tmp_path / "r", TRIAL)
     message = refused(tmp_path / "r", scenario=load_scenario(small(**change)))
-    for part in [*parts, "--out", "--fresh"]:
+    for part in [*parts, "with `out`", "with `fresh`"]:
         assert part in message
 
 
@@ -244,7 +244,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, place: str) 
     (tmp_path / "file").write_text("")
     message = refused(tmp_path / place)
     assert "cannot be written" in message
-    assert "--out" in message
+    assert "with `out`" in message
 
 
 def disk_of(size: int) -> Callable[[int, bytes], int]:

@@ -16,16 +16,15 @@ from hwsim.errors import HwsimError
 from hwsim.experiment.loading import (
     as_data,
     assign,
-    describe,
     find_scenario,
     load_scenario,
-    scenario_library,
     to_toml,
 )
 from hwsim.experiment.memory_settings import Store
 from hwsim.experiment.scenario import Divide, Divider, Guard, Scenario, settings_table
 from hwsim.hardening import GUARDS
 from hwsim.hardening.harden import STORES
+from hwsim.library import describe, scenario_library
 
 from .conftest import small
 

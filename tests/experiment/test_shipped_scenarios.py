@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hwsim.experiment.loading import load_scenario, scenario_library
+from hwsim.experiment.loading import load_scenario
 from hwsim.experiment.run import run_scenario
-from hwsim.library import library
+from hwsim.library import library, scenario_library
 
 needs_extra = pytest.mark.skipif(
     importlib.util.find_spec("efficientnet_lite_pytorch") is None or importlib.util.find_spec("foolbox") is None,
