@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,3 +87,18 @@ def test_the_table_of_a_lifetime_has_the_values_of_the_rows(lifetime: Results) -
                 where = {"temperature_c": temperature_c if read_at_s is not None else None, "read_at_s": read_at_s}
                 assert cell.estimate.value == lifetime.row(variant=name, **where)["accuracy"]
                 assert cell.estimate.known == (read_at_s is not None)
+
+
+def test_ticks_stand_at_what_they_name() -> None:
+    assert rate_axis([0.0, 1e-5, 3e-4]).ticks == ((-6.0, "0"), (-5.0, "10⁻⁵"), (-4.0, "10⁻⁴"))
+    voltages = linear_axis("voltage_v", [0.6, 0.5, 0.4]).ticks
+    assert [text for _, text in voltages] == ["no\nfaults", "0.6", "0.5", "0.4"]
+    assert [place for place, _ in voltages] == pytest.approx([-1.0, 0.0, 2.5, 5.0])
+    heat = linear_axis("temperature_c", [-40.0, 25.0]).ticks
+    assert [text for _, text in heat] == ["no\nfaults", "-40", "25"]
+    day, year = 86_400.0, 365.25 * 86_400
+    ages = time_axis("read_at_s", [0.0, day, year, 100 * year]).ticks
+    named = {"1 d": day, "1 mo": year / 12, "1 y": year, "10 y": 10 * year, "100 y": 100 * year}
+    assert [text for _, text in ages] == ["no\nfaults", "0", *named]
+    left = [math.log10(day) - 2, math.log10(day) - 1]
+    assert [place for place, _ in ages] == pytest.approx([*left, *map(math.log10, named.values())])

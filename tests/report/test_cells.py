@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -209,6 +210,9 @@ def test_costs_are_the_counts_of_the_total_for_one_image(study: str) -> None:
     bits = {(row["format"], row["variant"]): row["constant_bits"] for row in results.rows}
     lines = next(lines for (under, head), lines in page_tables(results).items() if under == "cost" and "MACs" in head)
     assert {(line["formats"], line["variant"]) for line in lines} == set(totals)
+    for table in (lines, terminal_lines(cost_table(results))):
+        names = [variant.name for variant in results.scenario.variants]
+        assert list(dict.fromkeys(line["variant"] for line in table)) == names
     for line in lines:
         key = line["formats"], line["variant"]
         # Only the lifetime study has codes with check bits.
@@ -434,3 +438,29 @@ def test_the_page_and_the_terminal_say_how_far_an_interval_over_images_reaches_a
     said = f"at most {100 * (farthest + 0.1):.1f} points from the mean"
     for text in (render(results, []), console.file.getvalue()):
         assert said in " ".join(text.split())
+
+
+def test_few_codewords_are_told_by_a_tenth() -> None:
+    results = made_up("lifetime")
+    for row in results.rows:
+        row |= {"corrected_words": 99.94, "detected_words": 100.4, "miscorrected_words": 0.25, "silent_words": 7.0}
+    for line in terminal_lines(code_table(results)):
+        found = [line[name] for name in ("corrected", "detected", "miscorrected", "not found")]
+        assert found == ["99.9", "100", "0.2", "7"]
+
+
+@pytest.mark.parametrize(("maps", "said"), [(1, "One fault map a point"), (10, "95 % interval over 10 fault maps")])
+def test_the_terminal_and_the_page_say_what_was_run(maps: int, said: str) -> None:
+    results = made_up("accuracy")
+    trials = results.scenario.trials.model_copy(update={"fault_maps": maps})
+    results = replace(results, scenario=results.scenario.model_copy(update={"trials": trials}))
+    console = Console(file=io.StringIO(), width=200)
+    print_results(results, console)
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    network = "lenet5 (61,706 parameters) on 800 images of fashion_mnist; FP32 with nothing stored: 93.8 %"
+    assert network in " ".join(shown.split())
+    page = render(results, [])
+    assert said in shown
+    assert said in " ".join(page.split())
+    assert ("In brackets" in page) == (maps > 1)

@@ -22,7 +22,7 @@ from matplotlib.text import Text
 from hwsim.experiment.loading import load_scenario
 from hwsim.experiment.points import immune_label, prepared
 from hwsim.experiment.results import Results
-from hwsim.report.axes import rate_axis
+from hwsim.report.axes import power_of_ten, rate_axis
 from hwsim.report.bit_figure import bit_error_figure, off_scale
 from hwsim.report.figures import MEASURES, accuracy_figure, panel_figures
 from hwsim.report.looks import looks
@@ -372,3 +372,71 @@ def test_the_bit_figure_has_a_panel_for_every_format_with_the_most_significant_b
         assert left > width - 1
         assert right < 0
         assert ax.get_yscale() == "log"
+
+
+def test_levels_are_drawn_at_what_they_name(accuracy: Results) -> None:
+    def levels(ax: Axes) -> dict[str, float]:
+        found = {text.get_text(): text.xy[1] for text in ax.texts if text.get_color() == QUIET}  # type: ignore[attr-defined]
+        dotted = {line.get_ydata()[0] for line in ax.lines if line.get_linestyle() == ":"}  # type: ignore[index]
+        assert dotted == set(found.values())
+        return found
+
+    for measure, expected in (
+        ("accuracy", {"FP32, nothing stored": accuracy.facts["accuracy"], "chance": 0.1}),
+        ("loss", {"as without faults": 0.0, "one point": 1.0}),
+        ("agreement", {}),
+    ):
+        for ax in panels(accuracy_figure_of(accuracy, measure)):
+            assert levels(ax) == pytest.approx(expected)
+
+
+def test_losses_that_differ_by_less_than_a_line_share_it_and_others_do_not() -> None:
+    for points, shared in ((0.3, True), (0.5, False)):
+        results = made_up([{"name": "clamp", "guards": ["clamp"]}], ["fp32"])
+        for row in results.rows:
+            row["accuracy"] = 0.9 if row["ber"] == 0 else 0.5 + (points / 100 if row["variant"] == "clamp" else 0)
+        for measure in ("accuracy", "loss"):
+            lines = lines_of(panels(accuracy_figure_of(results, measure))[0])
+            assert (lines["unscaled"].get_markersize() > lines["clamp"].get_markersize()) == shared
+
+
+def test_what_was_run_is_said_above_the_panels(accuracy: Results, voltages: Results) -> None:
+    said = "lenet5 on fashion_mnist: 40 images, 2 fault maps a point, bars are 95 % intervals over maps"
+    assert accuracy_figure_of(accuracy).get_suptitle() == said
+    said = "lenet5 on fashion_mnist: 20 images\n2 devices a point read at 0 s, bars are 95 % intervals over devices"
+    assert accuracy_figure_of(voltages).get_suptitle() == said
+
+
+def test_every_bit_has_its_mean_its_largest_error_and_what_cannot_be_drawn(bits: Results) -> None:
+    with styled():
+        figure = bit_error_figure(bits)
+    for ax, fmt in zip(figure.axes, ("fp32", "q2.5"), strict=True):
+        rows = [row for row in bits.rows if row["format"] == fmt]
+        beyond = off_scale(rows)
+        segments = [tuple(map(tuple, one)) for each in ax.collections for one in each.get_segments()]  # type: ignore[attr-defined]
+        said = [text.get_text() for text in ax.texts]
+        for name, line in lines_of(ax).items():
+            points = list(zip(line.get_xdata(), line.get_ydata(), strict=True))  # type: ignore[arg-type]
+            mine = [row for row in rows if row["variant"] == name]
+            drawn = [row for row in mine if row["bit"] not in beyond and row["mean_error"]]
+            assert [row["mean_error"] for row in drawn] == [y for _, y in points]
+            for row, (x, y) in zip(drawn, points, strict=True):
+                assert abs(x - row["bit"]) < 0.2  # two variants, on either side of the bit
+                assert ((x, y), (x, row["max_error"])) in segments
+            for row in mine:
+                notes = [f"mean {row['mean_error']:.0e}"] if row["bit"] in beyond else []
+                if row["nonfinite"]:
+                    notes.append(f"{100 * row['nonfinite'] / row['words']:.2g} % become Inf or NaN")
+                text = f"bit {row['bit']}, {name}: {', '.join(notes)}"
+                assert (text in said) == bool(notes)
+    assert "bit 30, unscaled: mean" in " ".join(text.get_text() for text in figure.axes[0].texts)
+
+
+def test_powers_of_ten_stand_at_their_heights(bits: Results) -> None:
+    with styled():
+        figure = bit_error_figure(bits)
+        figure.draw_without_rendering()
+        for ax in figure.axes:
+            for height, label in zip(ax.get_yticks(), ax.get_yticklabels(), strict=True):
+                assert label.get_text() == power_of_ten(round(math.log10(height)))
+    assert [power_of_ten(n) for n in (-12, 0, 3)] == ["10⁻¹²", "10⁰", "10³"]

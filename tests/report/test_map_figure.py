@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from hwsim.errors import HwsimError
 from hwsim.memory.fault_map import FaultMap
+from hwsim.memory.fault_map_summary import summarise
 from hwsim.memory.geometry import Geometry
-from hwsim.report.map_figure import BINS_ACROSS, BINS_DOWN, fault_map_figure
+from hwsim.report.map_figure import BINS_ACROSS, BINS_DOWN, _short, fault_map_figure
 from hwsim.report.style import save, styled
 
 SMALL = Geometry(banks=3, rows=300, columns=48, word_cells=16, interleave=2, block_rows=100, block_columns=16)
@@ -119,3 +120,37 @@ def test_more_banks_than_fit_a_page_are_refused() -> None:
     geometry = Geometry(banks=65, rows=8, columns=8, word_cells=8)
     with pytest.raises(HwsimError, match="A picture has room for 64 banks, but this memory has 65"):
         fault_map_figure(FaultMap.of(geometry, []))
+
+
+def test_the_bars_of_many_faults_are_named_by_the_numbers_they_hold() -> None:
+    counts = [0, 1, 2, 3, 4, 5, 8, 9, 30]
+    blocks = [np.full(n, block) for block, n in enumerate(counts)]
+    members = [np.arange(n) for n in counts]
+    chart = drawn(FaultMap.of(SMALL, SMALL.members("block", np.concatenate(blocks), np.concatenate(members)))).axes[-1]
+    names = [label.get_text() for label in chart.get_xticklabels()]
+    assert names == ["0", "1", "2", "3-4", "5-8", "9-16", "17-32"]
+    heights = [round(bar.get_height() * SMALL.blocks) for bar in chart.patches]
+    assert heights == [SMALL.blocks - 8, 1, 1, 2, 2, 1, 1]
+
+
+def test_the_chart_says_how_the_map_differs_from_chance() -> None:
+    found = scattered(SMALL)
+    summary = summarise(found)
+    title = drawn(found).axes[-1].get_title(loc="left").replace("\n", " ")
+    assert title == (
+        f"variance / mean {summary.variance_over_mean:.3g} (chance {summary.variance_over_mean_by_chance:.3g}), "
+        f"blocks without a fault {summary.fault_free:.1%} (chance {summary.fault_free_by_chance:.1%}), "
+        f"pairs in one column {summary.column_clustering:.3g} x chance"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(3, "3"), (9999, "9999"), (65_536, "65.5k"), (2e6, "2M"), (8.6e9, "8.6G"), (1e4, "10k")]
+)
+def test_large_numbers_are_short(value: float, text: str) -> None:
+    assert _short(value) == text
+
+
+def test_the_bar_says_how_many_cells_a_bin_holds_rows_first() -> None:
+    upper = next(ax for ax in drawn(scattered(LARGE)).axes if ax.get_ylabel().startswith("faults in"))
+    assert upper.get_ylabel() == "faults in 683 x 128 cells"

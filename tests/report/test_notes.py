@@ -102,3 +102,21 @@ def test_constants_that_are_not_the_tables_are_named() -> None:
     results = quiet("lifetime")
     results.facts["constants"][1]["default"] = "60"
     assert notes(results) == ["Constants that the scenario sets to another value than the table's: constant_1."]
+
+
+@pytest.mark.parametrize("condition", ["temperature_c", "voltage_v", "refresh_every_s"])
+def test_a_code_is_compared_with_no_code_under_the_same_conditions(condition: str) -> None:
+    results = quiet("lifetime")
+    for row in results.rows:
+        if row["read_at_s"] in (31_557_600.0, 315_576_000.0):  # two conditions at one age
+            mild = row["read_at_s"] == 315_576_000.0
+            row |= {condition: 2.0 if mild else 1.0, "read_at_s": 31_557_600.0, "accuracy": 0.9 if mild else 0.1}
+    assert notes(results) == []
+
+
+def test_what_was_found_without_faults_is_said_to_be() -> None:
+    results = quiet("lifetime")
+    results.row(format="fp16", variant="scaled", read_at_s=None)["invalid"] = 0.5
+    assert notes(results) == [
+        "Images with NaN among their logits count as wrong: up to 50.0 % of them (fp16, scaled, no faults)."
+    ]
