@@ -12,6 +12,7 @@ from hwsim.cli_output import Json, print_json
 from hwsim.errors import HwsimError, unknown
 
 if TYPE_CHECKING:
+    from hwsim.datapath import PlanOptions
     from hwsim.datapath.divisions import DivisionCost
     from hwsim.network import Network
 
@@ -30,6 +31,10 @@ def divisions(
     power_of_two: Annotated[bool, typer.Option("--power-of-two", help="Constants are powers of two.")] = False,
     activations: Annotated[str, typer.Option(help="Number format of the tensors between operations.")] = "fp32",
     accumulators: Annotated[str, typer.Option(help="Number format of the MAC array's sums.")] = "fp32",
+    inner_multipliers: Annotated[
+        bool,
+        typer.Option("--inner-multipliers", help="Constants inside units, such as GELU's 1/sqrt 2, take up scales."),
+    ] = False,
     headroom_bits: Annotated[
         float, typer.Option(min=0, help="Bits by which tensors may grow beyond what was seen, in plans and repairs.")
     ] = 2.0,
@@ -62,7 +67,8 @@ def divisions(
         given = next((name for name, value in of_one.items() if value is not None), None)
         if given is not None:
             raise HwsimError(f"--all counts every network in every way, so {given} has no place beside it: drop one.")
-        return _survey(image_size, batch, format, divider, power_of_two, activations, accumulators, headroom_bits, cost)
+        of_all = image_size, batch, format, divider, power_of_two, activations, accumulators
+        return _survey(*of_all, inner_multipliers, headroom_bits, cost)
     if network is None:
         raise HwsimError("divisions needs a network, as in `hwsim divisions resnet18`, or --all.")
     if way is not None and not everywhere and draw is None:
@@ -76,8 +82,7 @@ def divisions(
         progress(f"capturing {network}", 0, 0)
         import torch
 
-        from hwsim.datapath import PlanOptions, division_table
-        from hwsim.datapath.costs import prices
+        from hwsim.datapath import division_table
         from hwsim.experiment.catalogue import load_network
         from hwsim.hardening import Scaling
         from hwsim.network import capture
@@ -85,7 +90,7 @@ def divisions(
 
         way = way or "planned"
         _check_way(way)
-        options = PlanOptions(prices(cost, activations).values, headroom_bits=headroom_bits)
+        options = _options(cost, activations, inner_multipliers, headroom_bits)
         loaded = load_network(network, "random")
         shape = loaded.input_shape if image_size is None else (loaded.input_shape[0], image_size, image_size)
         graph = capture(loaded.module, torch.zeros(2, *shape))
@@ -119,6 +124,14 @@ def divisions(
             console.print(plain(line))
     if draw is not None:
         console.print(plain(f"{way} is drawn in {draw}"))
+
+
+def _options(cost: str, activations: str, inner_multipliers: bool, headroom_bits: float) -> PlanOptions:
+    from hwsim.datapath import PlanOptions
+    from hwsim.datapath.costs import prices
+
+    priced = prices(cost, activations).values
+    return PlanOptions(priced, inner_multipliers=inner_multipliers, headroom_bits=headroom_bits)
 
 
 def _check_way(way: str) -> None:
@@ -181,19 +194,18 @@ def _survey(
     power_of_two: bool,
     activations: str,
     accumulators: str,
+    inner_multipliers: bool,
     headroom_bits: float,
     cost: str,
 ) -> None:
     """Row by row, so that what is finished is there if the rest is interrupted."""
     import csv
 
-    from hwsim.datapath import PlanOptions
-    from hwsim.datapath.costs import prices
     from hwsim.experiment.catalogue import list_networks
     from hwsim.experiment.survey import COLUMNS, survey
     from hwsim.hardening import Scaling
 
-    options = PlanOptions(prices(cost, activations).values, headroom_bits=headroom_bits)
+    options = _options(cost, activations, inner_multipliers, headroom_bits)
     names = [fact.name for fact in list_networks(torchvision=True) if fact.name.startswith("torchvision/")]
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)

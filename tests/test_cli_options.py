@@ -403,6 +403,22 @@ def _(command: Command) -> None:
     assert said(command, "divisions", "lenet5")["image_shape"] == [1, 28, 28]
 
 
+@case("divisions", "--inner-multipliers")
+def _(command: Command) -> None:
+    import torch
+
+    options = "squeezenet1_1", "--image-size", "64", "--list"
+    (plain,) = said(command, "divisions", *options)["ways"]
+    (found,) = said(command, "divisions", *options, "--inner-multipliers")["ways"]
+    network = capture(load_network("squeezenet1_1", "random"), torch.zeros(2, 3, 64, 64))
+    rows = division_table(network, options=PlanOptions(inner_multipliers=True))
+    row = next(row for row in rows if row.way == "planned")
+    listed = [(place["tensor"], place["kind"], place["elements"]) for place in found["places"]]
+    assert listed == [(place.tensor, place.kind, place.elements) for place in row.places]
+    # The last mean takes up what the logits are divided by otherwise.
+    assert "absorbed" in {kind for _, kind, _ in listed} - {place["kind"] for place in plain["places"]}
+
+
 @case("divisions", "--json")
 def _(command: Command) -> None:
     assert of_divisions(command) == costs(lenet5())

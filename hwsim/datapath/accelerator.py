@@ -45,6 +45,8 @@ _CONTIGUOUS = {ATEN.max_pool3d.default}
 
 _ADDITIONS = {ATEN.add.Tensor, ATEN.sub.Tensor, ATEN.add.Scalar, ATEN.sub.Scalar}
 _MULTIPLICATIONS = {ATEN.mul.Tensor, ATEN.mul.Scalar}
+_ROUNDING = 2.0**-40
+"""Equal scales that were computed in two ways differ by less."""
 
 Values = dict[str, Any]
 Step = Callable[[Values, Counts], Any]
@@ -70,7 +72,8 @@ class Accelerator(Shown):
         code: what protects the words in memory, whose check cells are then read too; None for words alone.
 
     Raises:
-        HwsimError: if the network cannot be run exactly in this way (see `place_divisions`), or a guard does not fit.
+        HwsimError: if the network cannot be run exactly in this way (see `place_divisions`), a plan needs a multiplier
+            that the datapath does not have, or a guard does not fit.
     """
 
     def __init__(
@@ -106,6 +109,8 @@ class Accelerator(Shown):
         self._formats = formats
         self.batch = batch
         self.divider = divider
+        self.bias_multiplier = bias_multiplier
+        self.inner_multipliers = inner_multipliers
         self._multiplies = divider == "reciprocal"
         self.guards = Guards(guards)
         self._port = ReadPort(network, hardened, self.plan, self.guards, divider, code)
@@ -355,6 +360,8 @@ class Accelerator(Shown):
         """The factor of a multiply-add as doubles, with the change of scale that it absorbs; None for one."""
         change = ratio(self.plan.produced(op.name), self.plan.seen(op.input.name, op.name))
         if op.multiplier is None:
+            if not self.bias_multiplier and change is not None and float((change - 1).abs().max()) > _ROUNDING:
+                raise self._lacks("bias_multiplier", f"the bias addition in {op.layer or 'the network'}")
             return change
         multiplier = self._port.tensors[op.multiplier].double()
         return multiplier if change is None else multiply(multiplier, change)
@@ -439,11 +446,21 @@ class Accelerator(Shown):
         result = self.plan.produced(op.name)
         if _is_one(result) and all(map(_is_one, inputs.values())):
             return op
-        rule = rule_of(op, inner=True)  # the plan says whether it makes use of these
+        rule, within = rule_of(op, inner=True), f"{op.target} in {op.layer or 'the network'}"
         scales = {name: scale for name, scale in inputs.items() if isinstance(scale, Scale)}
         if rule is None or len(scales) < len(inputs) or not isinstance(result, Scale):
-            raise HwsimError(f"The plan gives {op.target} in {op.layer or 'the network'} a scale that it cannot have.")
+            raise HwsimError(f"The plan gives {within} a scale that it cannot have.")
+        if rule.inner and not self.inner_multipliers:
+            rule = rule_of(op)  # such as that of a mean whose 1/N stays as it is
+            if rule is None or abs((result / scales[rule.carried_by(op)]).log2) > _ROUNDING:
+                raise self._lacks("inner_multipliers", f"a constant inside {within}")
         return rule.rewrite(op, scales, result)
+
+    def _lacks(self, multiplier: str, place: str) -> HwsimError:
+        return HwsimError(
+            f"The plan changes a scale at {place}, for which this datapath has no multiplier: give the accelerator "
+            f"{multiplier} = True, or make the plan without."
+        )
 
 
 def _rows_first(target: Any) -> Callable[..., Any]:

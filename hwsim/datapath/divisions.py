@@ -94,7 +94,7 @@ def division_table(
         divider: "exact" or "reciprocal".
         activations: number format of the tensors between operations.
         accumulators: number format of the MAC array's sums.
-        options: prices, margins of the range, and whether there is a multiplier at bias additions.
+        options: prices, margins of the range, and whether there are multipliers at bias additions and inside units.
 
     Raises:
         HwsimError: if a format or the divider is unknown, or the weights cannot be stored.
@@ -124,6 +124,7 @@ def division_table(
                 batch=batch,
                 divider=divider,
                 bias_multiplier=options.bias_multiplier,
+                inner_multipliers=options.inner_multipliers,
                 activations=activations,
                 accumulators=accumulators,
             )

@@ -16,7 +16,7 @@ from typing import Any
 from hwsim.experiment.loading import as_data
 from hwsim.experiment.plans import KeptPlan, Plans, to_json
 from hwsim.experiment.points import LifePoint, Trial
-from hwsim.experiment.scenario import PLANNING, Scenario, Variant
+from hwsim.experiment.scenario import HEEDED, Scenario, Variant
 
 OF_TRIALS = {
     "assumptions",
@@ -31,8 +31,7 @@ OF_TRIALS = {
 }
 """The keys that say which trials there are, or nothing that a trial follows from."""
 
-_HEEDED = {"planned": {"bias_multiplier", *PLANNING}, "absorbed": {"bias_multiplier"}}
-_HEEDED_BY_SOME = {f"datapath.{key}" for keys in _HEEDED.values() for key in keys}
+_HEEDED_BY_SOME = {f"datapath.{key}" for keys in HEEDED.values() for key in keys}
 
 Flat = dict[str, Any]
 
@@ -49,7 +48,7 @@ def variant_settings(scenario: Scenario, variant: Variant) -> Flat:
     data = as_data(scenario)
     own = next(one for one in data["variants"] if one["name"] == variant.name)
     found = {f"variants.{variant.name}.{key}": value for key, value in _flat(own) if key != "formats"}
-    for key in _HEEDED.get(variant.divide or "", ()):
+    for key in HEEDED.get(variant.divide or "", ()):
         found[f"datapath.{key}"] = data["datapath"].get(key)
     return found
 

@@ -93,6 +93,7 @@ def make_plan(
         prices=prices(settings.cost, settings.activation_format).values,
         divider=settings.divider,
         bias_multiplier=settings.bias_multiplier,
+        inner_multipliers=settings.inner_multipliers,
         headroom_bits=settings.headroom_bits,
         precision_bits=settings.precision_bits,
         time_limit_s=TIME_LIMIT_S,

@@ -64,6 +64,13 @@ UNUSED_IN_VARIANTS: dict[str, tuple[str, ...]] = {
 PLANNING = ("cost", "ranges", "headroom_bits", "precision_bits")
 """The keys of [datapath] that only `divide = 'planned'` heeds."""
 
+HEEDED: dict[str, tuple[str, ...]] = {
+    "absorbed": ("bias_multiplier",),
+    "logits": ("inner_multipliers",),
+    "planned": ("bias_multiplier", "inner_multipliers", *PLANNING),
+}
+"""Way of dividing -> the keys of [datapath] that it heeds and not every other way does."""
+
 
 def _cost(value: Any) -> Any:
     from hwsim.datapath.costs import COSTS, check_prices
@@ -142,6 +149,12 @@ class DatapathSettings(Settings):
     )
     bias_multiplier: bool = setting(
         True, "true or false", "whether the bias addition has a multiplier, which 'absorbed' and 'planned' then use"
+    )
+    inner_multipliers: bool = setting(
+        False,
+        "true or false",
+        "whether the constants inside units can be changed (1/N of a mean, 1/sqrt 2 of GELU, log2 e of exponentials), "
+        "which 'logits' and 'planned' then use",
     )
     activations: TensorFormatName | None = setting(
         None, "a number format such as 'fp16'", "format of the tensors between operations; absent for fp32"
@@ -351,10 +364,8 @@ class Scenario(Settings):
     @property
     def unheeded(self) -> tuple[str, ...]:
         """The keys of [datapath] that no variant heeds."""
-        if self.is_planned:
-            return ()
-        absorbs = any(variant.divide == "absorbed" for variant in self.variants)
-        return PLANNING if absorbs else ("bias_multiplier", *PLANNING)
+        heeded = {key for variant in self.variants for key in HEEDED.get(variant.divide or "", ())}
+        return tuple(key for key in HEEDED["planned"] if key not in heeded)
 
     def _instead_of(self, key: str) -> str:
         """What to do about a setting that the study would ignore."""

@@ -86,6 +86,7 @@ class Bench:
             datapath.batch,
             datapath.divider,
             datapath.bias_multiplier,
+            datapath.inner_multipliers,
             activations=datapath.activation_format,
             accumulators=datapath.accumulator_format,
             code=code,

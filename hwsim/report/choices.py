@@ -38,6 +38,13 @@ CHOICES: tuple[tuple[str, str], ...] = (
         "`per_layer` divides the accumulated output before the bias is added.",
     ),
     (
+        "Multipliers inside units",
+        "Constants inside units (1/N of a mean, GELU's 1/sqrt 2 and 1/2, log2 e of exponentials) take up scales only "
+        "where `datapath.inner_multipliers` says so. It is off by default: units are mostly built with these constants "
+        "fixed, as a shift, a table or a piecewise function of the true value, and a plan that counts on changing them "
+        "would claim savings that such an accelerator does not have.",
+    ),
+    (
         "Guards",
         "Out of range means above the largest magnitude stored in the same tensor. Masking the exponent's most "
         "significant bit is refused where a stored value needs it.",

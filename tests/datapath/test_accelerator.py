@@ -1,6 +1,7 @@
 """Every way of dividing gives the reference logits without faults, and counts what the closed forms say."""
 
 import gc
+import re
 import weakref
 from typing import ClassVar
 
@@ -12,7 +13,7 @@ import torchvision
 from torch import nn
 
 from hwsim import Accelerator, HwsimError, Scaling, capture, harden
-from hwsim.datapath import WAYS, division_table
+from hwsim.datapath import WAYS, PlanOptions, division_table, plan_divisions
 from tests.datapath.networks import Fire, Residual, build, captured, closed_form
 
 IMAGES = torch.randn(7, 3, 12, 12, generator=torch.Generator().manual_seed(2))
@@ -208,6 +209,29 @@ class TestRefusals:
         for way in ("per_weight", "per_layer", "absorbed"):
             got = Accelerator(network, stored, way).run(x).logits
             assert torch.allclose(got, module(x), atol=1e-6)
+
+    @pytest.mark.parametrize(
+        ("after", "setting", "place"),
+        [
+            (nn.GELU(), "inner_multipliers", "a constant inside aten.gelu.default in 1"),
+            (nn.AdaptiveAvgPool1d(1), "inner_multipliers", "a constant inside aten.adaptive_avg_pool1d.default in 1"),
+            (nn.Identity(), "bias_multiplier", "the bias addition in 0"),
+        ],
+    )
+    def test_a_plan_for_a_multiplier_that_the_datapath_lacks(self, after, setting, place):
+        module = nn.Sequential(nn.Linear(4, 2), after).eval()
+        network = capture(module, torch.zeros(2, 3, 4))
+        stored = harden(network, "fp32", Scaling())
+        x = torch.randn(5, 3, 4, generator=torch.Generator().manual_seed(0))
+        plan = plan_divisions(network, stored, x, PlanOptions(**{setting: True})).plan
+        with pytest.raises(HwsimError, match=f"{re.escape(place)}, for which .* no multiplier: .* {setting} = True"):
+            Accelerator(network, stored, plan, **{setting: False})
+        got = Accelerator(network, stored, plan, **{setting: True}).run(x).logits
+        assert torch.allclose(got, module(x), atol=1e-6)
+        plain = plan_divisions(network, stored, x, PlanOptions(**{setting: False})).plan
+        assert torch.allclose(
+            Accelerator(network, stored, plain, **{setting: False}).run(x).logits, module(x), atol=1e-6
+        )
 
     def test_a_way_a_divider_a_batch_and_images_that_do_not_exist(self):
         network = self.network()

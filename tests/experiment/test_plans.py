@@ -70,6 +70,7 @@ def sentence(data: dict[str, Any]) -> str:
         ({"headroom_bits": -1}, ["`datapath.headroom_bits`", "-1", "0 or more"]),
         ({"precision_bits": -1}, ["`datapath.precision_bits`", "-1", "0 or more"]),
         ({"bias_multiplier": "no"}, ["`datapath.bias_multiplier`", "true or false"]),
+        ({"inner_multipliers": 1}, ["`datapath.inner_multipliers`", "true or false"]),
         ({"headroom": 1}, ["datapath.headroom", "headroom_bits"]),
     ],
 )
@@ -79,13 +80,17 @@ def test_wrong_settings_are_one_sentence(datapath: dict[str, Any], parts: list[s
         assert part in message
 
 
-@pytest.mark.parametrize("key", ["cost", "ranges", "headroom_bits", "precision_bits", "bias_multiplier"])
+@pytest.mark.parametrize(
+    "key", ["cost", "ranges", "headroom_bits", "precision_bits", "bias_multiplier", "inner_multipliers"]
+)
 def test_what_no_variant_heeds_is_refused_and_not_written(key: str) -> None:
-    value = {"cost": "energy", "ranges": "bounds", "bias_multiplier": False}.get(key, 1)
+    value = {"cost": "energy", "ranges": "bounds", "bias_multiplier": False, "inner_multipliers": True}.get(key, 1)
     assert f"`datapath.{key}` has no effect" in sentence(small(datapath={key: value}))
     assert key not in as_data(load_scenario(small()))["datapath"]
     absorbed = small(variants=[{"name": "a", "scaling": {}, "divide": "absorbed"}])
-    assert ("bias_multiplier" in as_data(load_scenario(absorbed))["datapath"]) is True
+    assert (key in as_data(load_scenario(absorbed))["datapath"]) is (key == "bias_multiplier")
+    logits = small(variants=[{"name": "l", "scaling": {}, "divide": "logits"}])
+    assert (key in as_data(load_scenario(logits))["datapath"]) is (key == "inner_multipliers")
     assert load_scenario(planned(datapath={key: value})).datapath.model_dump()[key] == value
 
 
@@ -96,6 +101,39 @@ def test_a_resolved_scenario_says_what_its_plans_depend_on(tmp_path: Path) -> No
     assert written | given == written
     (tmp_path / "again.toml").write_text(to_toml(scenario))
     assert as_data(load_scenario(tmp_path / "again.toml")) == as_data(scenario)
+
+
+@pytest.mark.parametrize("divide", ["planned", "logits"])
+def test_multipliers_inside_units_are_a_setting_of_the_datapath(tmp_path: Path, divide: str) -> None:
+    """GELU's 1/sqrt 2 takes the scale up; without it the pixels are divided, which are fewest, or it is refused."""
+    (tmp_path / "own.py").write_text(OWN)
+
+    def shifts(inner: bool) -> int:
+        data = small(
+            network={"name": f"{tmp_path / 'own.py'}:network", "weights": "random", "input_shape": [1, 28, 28]},
+            datapath={"inner_multipliers": inner},
+            variants=[{"name": divide, "scaling": {"power_of_two": True}, "divide": divide}],
+            memory={"formats": ["fp32"], "ber": 0.0},
+        )
+        bench = open_bench(load_scenario(data), silent).bench
+        run = bench.prepare("fp32", bench.scenario.variants[-1]).accelerator.run(bench.images)
+        assert torch.allclose(run.logits, bench.logits, rtol=0, atol=1e-5 * float(bench.logits.abs().max()))
+        return run.counts.total.shifts
+
+    assert shifts(True) == 0
+    if divide == "planned":
+        assert shifts(False) == 40 * 28 * 28
+    else:
+        with pytest.raises(HwsimError, match=r"aten\.gelu\.default in 1 needs its input unscaled"):
+            shifts(False)
+
+
+OWN = """
+from torch import nn
+
+def network():
+    return nn.Sequential(nn.Conv2d(1, 10, 5), nn.GELU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+"""
 
 
 def test_the_formats_of_the_datapath_are_those_of_the_run() -> None:

@@ -59,6 +59,51 @@ def test_folding_leaves_only_multiplications_that_no_layer_precedes():
     assert network.biases == {"fc.bias"}
 
 
+def test_folding_leaves_weights_alone_that_are_read_twice():
+    """With other statistics behind each of two calls, no one tensor can hold both products."""
+
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.own = nn.Conv2d(3, 3, 3, padding=1, bias=False), nn.Conv2d(3, 3, 1, bias=False)
+            self.norms = nn.ModuleList(nn.BatchNorm2d(3) for _ in range(3))
+
+        def forward(self, x):
+            for norm in self.norms[:2]:
+                x = torch.relu(norm(self.layer(x)))
+            return self.norms[2](self.own(x)).flatten(1)
+
+    torch.manual_seed(0)
+    module, x = settled(Twice()), images(2, 8)
+    network = capture(module, x)
+    folded = network.fold_batchnorm()
+    assert torch.equal(folded.parameters["layer.weight"], module.layer.weight)
+    assert not torch.equal(folded.parameters["own.weight"], module.own.weight)
+    multipliers = [op.layer for op in folded.operations if isinstance(op, Affine) and op.multiplier is not None]
+    assert multipliers == ["norms.0", "norms.1"]
+    with torch.inference_mode():
+        torch.testing.assert_close(run(folded, x), module(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("bounds", [(), (-0.5,), (-0.5, 0.25)])
+def test_hardtanh_clamps_at_the_bounds_that_it_is_given_and_else_at_one(bounds):
+    class Clamped(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 4)
+
+        def forward(self, x):
+            return torch.ops.aten.hardtanh(4 * self.layer(x), *bounds)
+
+    torch.manual_seed(0)
+    module, x = Clamped().eval(), torch.randn(50, 4)
+    with torch.inference_mode():
+        got, free = run(capture(module, x[:2]), x), 4 * module.layer(x)
+    low, high = (*bounds, *(-1.0, 1.0)[len(bounds) :])
+    assert (got.min(), got.max()) == (low, high)
+    torch.testing.assert_close(got, free.clamp(low, high))
+
+
 def test_layers_have_the_names_of_their_modules():
     network = capture(torchvision.models.resnet18(weights=None), images(1))
     assert [layer.layer for layer in network.layers][:3] == ["conv1", "layer1.0.conv1", "layer1.0.conv2"]

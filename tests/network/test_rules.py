@@ -52,6 +52,8 @@ CARRIED = [
 CLAMPED = [
     (ATEN.hardtanh.default, (0.0, 6.0)),
     (ATEN.hardtanh.default, (-0.5, 0.25)),
+    (ATEN.hardtanh.default, (0.25,)),
+    (ATEN.hardtanh.default, ()),
     (ATEN.clamp.default, (-0.5, 0.5)),
     (ATEN.clamp.default, (None, 0.5)),
     (ATEN.clamp_min.default, (0.25,)),
@@ -181,6 +183,16 @@ def test_normalisation_of_channels_with_and_without_a_factor_and_an_addend(targe
     f = call(target, Ref("x"), *before, gamma, beta, *after, 0.01, False)
     x = X.transpose(1, 2).contiguous()
     torch.testing.assert_close(computed(f, 8.0 * x, result=Scale.of(result)), result * true(f, x), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("target", "multiplies"), [(ATEN.hardswish.default, True), (ATEN.hardsigmoid.default, False)])
+def test_the_offset_and_the_bound_of_hard_functions_scale_with_their_input(target, multiplies):
+    """Where they bend, x = -3 and 3, and between; computed here from their definition with powers of two only."""
+    x = torch.tensor([-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0])
+    gate = (x + 3).clamp(0, 6) / 6
+    got = computed(call(target, Ref("x")), 8.0 * x, result=Scale.of(4.0))
+    torch.testing.assert_close(got, 4.0 * (x * gate if multiplies else gate), rtol=1e-6, atol=0)
+    assert rule_of(call(target, Ref("x"))).offset == 3  # what the sum inside adds to the largest magnitude
 
 
 @pytest.mark.parametrize("target", [ATEN.hardswish.default, ATEN.hardsigmoid.default])
