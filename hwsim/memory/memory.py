@@ -11,16 +11,14 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.errors import HwsimError, unknown
+from hwsim.errors import HwsimError, shown, unknown
 from hwsim.tabular import Tabular
-
-if TYPE_CHECKING:
-    from hwsim.words import WordFormat
+from hwsim.words import WordFormat, get_format
 
 Words = NDArray[Any]  # uint8, uint16 or uint32, as the format says
 
@@ -63,8 +61,14 @@ class Layout:
     @classmethod
     def of(cls, tensors: Mapping[str, Words], format: WordFormat) -> Layout:
         """The layout of tensors that follow each other. Raises `HwsimError` for arrays that hold no such words."""
+        if not isinstance(tensors, Mapping):
+            raise HwsimError(f"What a memory holds must be names and their arrays of words, not {shown(tensors)}.")
         regions, first = [], 0
         for name, words in tensors.items():
+            if not isinstance(words, np.ndarray):
+                raise HwsimError(
+                    f"Tensor {name!r} must be an array of words, not {type(words).__name__}: encode it first."
+                )
             if words.dtype != format.dtype:
                 raise HwsimError(
                     f"Tensor {name!r} has elements of type {words.dtype}, but words of {format.name} are "
@@ -118,7 +122,7 @@ class Memory:
 
     Args:
         tensors: name -> array of words, of any shape, in the order of their addresses.
-        format: their format; every array has its `dtype` and no bits beyond its `width`.
+        format: their format, or its name; every array has its `dtype` and no bits beyond its `width`.
 
     Attributes:
         layout: what lies where.
@@ -129,7 +133,8 @@ class Memory:
     Raises `HwsimError` for arrays that are not words of this format.
     """
 
-    def __init__(self, tensors: Mapping[str, Words], format: WordFormat) -> None:
+    def __init__(self, tensors: Mapping[str, Words], format: WordFormat | str) -> None:
+        format = get_format(format)
         self.layout = Layout.of(tensors, format)
         self.flat: Words = np.empty(self.layout.words, format.dtype)
         for name, words in tensors.items():

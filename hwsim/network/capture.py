@@ -38,7 +38,18 @@ from hwsim.network.graph import (
 from hwsim.network.holdings import Holding
 from hwsim.network.products import CONVOLUTIONS, OPERANDS, TRANSPOSED, Form, options_of
 from hwsim.network.recurrent import taken_apart
-from hwsim.network.refusals import DROPOUTS, REGIONS, check, check_draws, check_logits, for_one_image, module_path
+from hwsim.network.refusals import (
+    DROPOUTS,
+    REGIONS,
+    check,
+    check_draws,
+    check_images_apart,
+    check_logits,
+    check_product,
+    check_types,
+    for_one_image,
+    module_path,
+)
 from hwsim.network.weights import Fixed, overwrites
 from hwsim.tensors import tensor_of
 
@@ -50,6 +61,7 @@ _BIASED = {  # product -> what it is without its bias, where its factors and its
     ATEN.addmm.default: (ATEN.mm.default, 1, 0, -1),
     ATEN.baddbmm.default: (ATEN.bmm.default, 1, 0, -1),
 }
+_MAPPED = "torch._functorch.predispatch"  # torch.func.vmap in a graph; decomposed, it is operations with one more axis
 _IDENTITY = {*DROPOUTS, ATEN.alias.default, ATEN.detach.default}
 
 
@@ -59,11 +71,12 @@ def capture(module: Any, example: Any) -> Network:
     Args:
         module: an `nn.Module`, or an object with one as its `.module`. It is put in evaluation mode.
         example: images of the shape that it takes, (N, C, H, W) or whatever it wants after the batch; the
-            values do not matter. A tensor of torch or an array of numpy. The graph works for any N.
+            values do not matter. A tensor of torch or an array of numpy, of any real type. The graph works for any N.
 
     Raises:
-        HwsimError: if torch.export cannot follow the module (control flow or shapes that depend on data), or if
-            it does not take one tensor and return one tensor.
+        HwsimError: if torch.export cannot follow the module (control flow or shapes that depend on data), if it does
+            not take one tensor and return one tensor, if its parameters are not FP32, or if it mixes images: the
+            logits of one must not depend on the others that it is run with.
     """
     if not isinstance(module, nn.Module):
         module = getattr(module, "module", module)
@@ -75,15 +88,25 @@ def capture(module: Any, example: Any) -> Network:
     if not example.is_floating_point():
         raise HwsimError(f"capture needs real-valued images, not {example.dtype}: convert them to float32 first.")
     name = type(module).__name__
-    module = module.eval()
-    example = example[:1].expand(2, *example.shape[1:]).contiguous()
+    check_types(name, module)
+    module, image = module.eval(), example[:1].float()
     try:
         with torch.no_grad(), _silent():
             dynamic = ({0: torch.export.Dim("batch", min=1)},)
-            program = taken_apart(torch.export.export(module, (example,), dynamic_shapes=dynamic))
+            example = image.expand(2, *image.shape[1:]).contiguous()
+            program = torch.export.export(module, (example,), dynamic_shapes=dynamic)
+            if any(getattr(node.target, "__module__", "") == _MAPPED for node in program.graph.nodes):
+                program = program.run_decompositions({})
+            program = taken_apart(program)
     except Exception as error:  # torch.export raises many unrelated types, all meaning "cannot be followed"
         raise HwsimError(f"{name} cannot be captured by torch.export: {_reason(error)}") from error
-    shape = tuple(example.shape[1:])
+    network = _lowered(program, tuple(image.shape[1:]), name)
+    with _silent():
+        check_images_apart(name, module, image)
+    return network
+
+
+def _lowered(program: torch.export.ExportedProgram, shape: tuple[int, ...], name: str) -> Network:
     try:
         return _Lowering(program, shape).network(name)
     except _OverwrittenError as overwritten:
@@ -224,6 +247,11 @@ class _Lowering:
         if len(images) != 1:
             raise HwsimError(f"{module_name} takes {len(images)} inputs: a classifier takes one, the images.")
         tensors = {name: (spec.target, state[spec.target]) for name, spec in specs.items() if spec.target is not None}
+        if any(isinstance(held, torch.Generator) for _, held in tensors.values()):
+            raise HwsimError(
+                f"{module_name} draws random numbers from a torch.Generator in evaluation too: let it depend on "
+                "module.training."
+            )
         for name, tensor in tensors.values():
             if tensor.is_complex():
                 raise HwsimError(f"{name} in {module_name} is {tensor.dtype}: parameters and buffers are real numbers.")
@@ -275,11 +303,7 @@ class _Lowering:
         check(node)
         target = _functional(node.target)
         values = [self.fixed.values.get(n.name) for n in node.all_input_nodes] if target in OPERANDS else []
-        if any(isinstance(value, Tensor) and value.is_complex() for value in values):
-            raise HwsimError(
-                f"{target} in {module_path(node) or 'the network'} has weights that are complex: they must be real "
-                "numbers."
-            )
+        check_product(node, values)
         if node.name in self.fixed.layers:
             self._layer(node, *self.fixed.layers[node.name])
             return
@@ -299,6 +323,10 @@ class _Lowering:
         elif target in (ATEN.relu6.default, ATEN.hardtanh.default):
             bounds = (0.0, 6.0) if target == ATEN.relu6.default else (*args[1:], *(-1.0, 1.0)[len(args) - 1 :])
             self._emit(node, Call(node.name, module_path(node), ATEN.hardtanh.default, (args[0], *bounds)))
+        elif target == ATEN.rrelu.default:  # in evaluation
+            lower, upper = (*args[1:3], *(1 / 8, 1 / 3)[len(args[1:3]) :])
+            slope = (lower + upper) / 2
+            self._emit(node, Call(node.name, module_path(node), ATEN.leaky_relu.default, (args[0], slope)))
         elif target == ATEN.square.default or (target == ATEN.pow.Tensor_Scalar and args[1] == 2):
             # What torch computes, in words that the scale algebra knows.
             self._emit(node, Call(node.name, module_path(node), ATEN.mul.Tensor, (args[0], args[0])))

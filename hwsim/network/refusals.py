@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
 
 from hwsim.errors import HwsimError
@@ -44,6 +44,50 @@ def check(node: torch.fx.Node) -> None:
         )
 
 
+def check_types(module_name: str, module: nn.Module) -> None:
+    """Raise parameters that are not those of the datapath's arithmetic."""
+    for name, parameter in module.named_parameters():
+        if parameter.dtype != torch.float32 and parameter.is_floating_point():
+            raise HwsimError(
+                f"{name} in {module_name} is {parameter.dtype}, and the datapath computes in FP32: capture "
+                "module.float(); the number format of stored words is harden's."
+            )
+
+
+def check_product(node: torch.fx.Node, weights: list[Any]) -> None:
+    """Raise products with weights that are not of the type of the datapath's arithmetic."""
+    where = module_path(node) or "the network"
+    for weight in weights:
+        if not isinstance(weight, Tensor):
+            continue
+        if weight.is_complex():
+            raise HwsimError(f"{node.target} in {where} has weights that are complex: they must be real numbers.")
+        if weight.is_floating_point() and weight.dtype != torch.float32:
+            raise HwsimError(
+                f"{node.target} in {where} computes in {weight.dtype}, and the datapath in FP32: leave out the cast."
+            )
+
+
+def check_images_apart(module_name: str, module: nn.Module, image: Tensor) -> None:
+    """Raise if the logits of an image change with the others that are run with it.
+
+    The image is run between two of NaN, which every sum and product with them would pass on, whatever the rounding. So
+    one run tells. What only compares images, or looks up something by their numbers, is not found.
+    """
+    others = torch.full_like(image, torch.nan)
+    try:
+        with torch.inference_mode():
+            mixed = module(torch.cat([others, image, others]))[1].isnan()
+            if not mixed.any() or not (mixed & ~module(image.clone())[0].isnan()).any():
+                return
+    except (IndexError, RuntimeError):  # NaN is no place in a table
+        return
+    raise HwsimError(
+        f"{module_name} mixes the images of a batch: the logits of one change with the others, so let every operation "
+        "keep the first axis apart (batch_first=True, statistics and sums over the other axes only)."
+    )
+
+
 def check_logits(module_name: str, value: Any) -> None:
     """Raise what a classifier cannot return."""
     if not isinstance(value, Tensor) or not value.is_floating_point():
@@ -63,6 +107,8 @@ def check_draws(node: torch.fx.Node) -> None:
         return
     if target in DROPOUTS:
         draws = _flag(node, 1) and _flag(node, 2)
+    elif target in (ATEN.rrelu.default, ATEN.rrelu_.default):
+        draws = _flag(node, 3, "training")
     elif target == ATEN.scaled_dot_product_attention.default:
         draws = _flag(node, 4, "dropout_p")
     else:

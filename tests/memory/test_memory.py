@@ -67,3 +67,17 @@ def test_bits_beyond_the_width_are_refused() -> None:
 def test_an_unknown_tensor_is_named_with_the_nearest_one(layers: Callable[..., Memory]) -> None:
     with pytest.raises(HwsimError, match=r"Unknown stored tensor 'linaer': did you mean 'linear'\?"):
         layers().tensor("linaer")
+
+
+def test_a_format_may_be_given_by_its_name() -> None:
+    words = np.arange(3, dtype=np.uint16)
+    assert Memory({"t": words}, "fp16").layout == Memory({"t": words}, FP16).layout
+    with pytest.raises(HwsimError, match="Unknown number format 'fp15': did you mean 'fp16'"):
+        Memory({"t": words}, "fp15")
+
+
+def test_what_is_no_array_of_words_is_refused() -> None:
+    with pytest.raises(HwsimError, match=r"^What a memory holds must be names and their arrays of words, not array"):
+        Memory(np.zeros(3, np.uint16), FP16)  # type: ignore[arg-type]
+    with pytest.raises(HwsimError, match=r"^Tensor 't' must be an array of words, not list: encode it first\.$"):
+        Memory({"t": [1, 2]}, FP16)  # type: ignore[dict-item]

@@ -276,6 +276,10 @@ OTHERS = {
     "the shape of another tensor": Two(lambda m, x: m.second(m.first(x).view(-1, 2, 3).reshape_as(x).view_as(x))),
     "an encoder with a class token": Encoder(),
     "an LSTM": Recurrent(nn.LSTM),
+    "leaky slopes that are random in training": Two(
+        lambda m, x: m.second(functional.rrelu_(m.first(x), 0.1, 0.7)) + m.second(functional.rrelu(x))
+    ),
+    "a function mapped over the images": Two(lambda m, x: torch.func.vmap(lambda row: m.second(m.first(row)))(x)),
     "a GRU": Recurrent(nn.GRU),
 }
 
@@ -305,6 +309,10 @@ def refusing(m, x):
 def counting(m, x):
     m.shift += 1
     return m.second(x)
+
+
+def drawing(m, x):
+    return m.second(x + torch.randn(6, generator=torch.Generator().manual_seed(1)))
 
 
 def in_bfloat16(m, x):
@@ -347,6 +355,23 @@ def in_bfloat16(m, x):
         (lambda m, x: m.second(x).argmax(1), "Two returns torch.int64: a classifier returns logits, .* real numbers"),
         (lambda m, x: m.second(x).sum(), "Two mixes the images in what it returns: .* a row of logits for each image"),
         (lambda m, x: m.second(x).mean(0), "Two mixes the images"),
+        (lambda m, x: m.second(x - x.mean(0)), "Two mixes the images of a batch: the logits of one change"),
+        (lambda m, x: m.second(x.softmax(0)), "Two mixes the images of a batch"),
+        (lambda m, x: m.second(x.roll(1, 0)), "Two mixes the images of a batch"),
+        (lambda m, x: m.second(x.cumsum(0)), "Two mixes the images of a batch"),
+        (lambda m, x: m.second(x.flip(0).cumsum(0).flip(0)), "Two mixes the images of a batch"),
+        (lambda m, x: m.second(x) * x.amax(), "Two mixes the images of a batch"),
+        (lambda m, x: m.second(m.first(x) @ m.first(x).T @ x), "Two mixes the images of a batch"),
+        (drawing, "Two draws random numbers from a torch.Generator in evaluation too"),
+        (
+            lambda m, x: functional.linear(x.double(), m.second.weight.double()).float(),
+            "linear.default in the network computes in torch.float64, and the datapath in FP32: leave out the cast",
+        ),
+        (
+            lambda m, x: (x.half() @ m.second.weight.half().T).float(),
+            "matmul.default in the network computes in torch.float16, and the datapath in FP32",
+        ),
+        (lambda m, x: m.second(functional.rrelu(x, training=True)), "rrelu.default in the network draws at random"),
         (
             lambda m, x: functional.linear(torch.complex(x, x), torch.complex(m.first.weight, m.first.weight)).abs(),
             "linear.default in the network has weights that are complex: they must be real numbers",
@@ -400,6 +425,60 @@ def test_examples_that_do_not_fit_are_refused_in_one_sentence(module, example, m
 def test_a_network_without_weights_cannot_be_hardened():
     with pytest.raises(HwsimError, match="no weights to store"):
         harden(capture(nn.ReLU(), torch.zeros(1, 3)), "fp32")
+
+
+class Sequence(nn.Module):
+    """Images of five rows of six numbers; without `batch_first`, torch takes the images for the rows."""
+
+    def __init__(self, kind, batch_first):
+        super().__init__()
+        options = {} if kind in (nn.LSTM, nn.GRU) else {"num_heads": 2}
+        self.layer, self.head = kind(6, *([] if options else [6]), batch_first=batch_first, **options), nn.Linear(6, 4)
+
+    def forward(self, x):
+        y = self.layer(x, x, x)[0] if isinstance(self.layer, nn.MultiheadAttention) else self.layer(x)[0]
+        return self.head(y.mean(1))
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.MultiheadAttention])
+def test_a_forgotten_batch_first_is_found(kind):
+    capture(Sequence(kind, batch_first=True), torch.zeros(1, 5, 6))
+    steps = "cannot be captured by torch.export: it works for one number of images only"  # each image is a step
+    apart = r"mixes the images of a batch: .*batch_first=True"
+    with pytest.raises(HwsimError, match=f"^Sequence {apart if kind is nn.MultiheadAttention else steps}"):
+        capture(Sequence(kind, batch_first=False), torch.zeros(1, 5, 6))
+
+
+APART = {
+    "windows, counted with the images": Two(
+        lambda m, x: m.second(functional.scaled_dot_product_attention(*[x.view(-1, 2, 3)] * 3).flatten(1).view(-1, 6))
+    ),
+    "images and channels in one axis": Two(lambda m, x: m.second(m.first(x).view(-1, 1).relu().view(-1, 6))),
+    "statistics of each image": Two(lambda m, x: m.second(functional.instance_norm(x[:, None])[:, 0])),
+    "a logarithm that the example is outside of": Two(lambda m, x: m.second(x.log())),
+    "the number of images": Two(lambda m, x: m.second(x / x.shape[0]) * x.shape[0]),
+    "a table": nn.Sequential(Two(lambda m, x: m.first.weight[x.long()].sum(1)), nn.Linear(6, 4)),
+}
+
+
+@pytest.mark.parametrize("name", APART)
+def test_networks_that_keep_images_apart_are_taken(name):
+    assert capture(APART[name], torch.full((1, 6), -1.0)).layers
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_an_example_of_any_real_type_is_one_of_fp32(dtype):
+    module, x = Two(lambda m, x: m.second(m.first(x).relu())).eval(), torch.randn(3, 6)
+    with torch.inference_mode():
+        assert torch.allclose(run(capture(module, x.to(dtype)), x), module(x), atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_parameters_that_are_not_fp32_are_refused_in_one_sentence(dtype):
+    module = Two(lambda m, x: m.second(m.first(x).to(dtype)))
+    module.second.to(dtype)
+    with pytest.raises(HwsimError, match=rf"^second.weight in Two is {dtype}, .* in FP32: capture module.float\(\)"):
+        capture(module, torch.zeros(1, 6))
 
 
 @pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1"])
