@@ -324,7 +324,7 @@ class _Lowering:
             bounds = (0.0, 6.0) if target == ATEN.relu6.default else (*args[1:], *(-1.0, 1.0)[len(args) - 1 :])
             self._emit(node, Call(node.name, module_path(node), ATEN.hardtanh.default, (args[0], *bounds)))
         elif target == ATEN.rrelu.default:  # in evaluation
-            lower, upper = (*args[1:3], *(1 / 8, 1 / 3)[len(args[1:3]) :])
+            lower, upper = args[1] if len(args) > 1 else 1 / 8, args[2] if len(args) > 2 else 1 / 3
             slope = (lower + upper) / 2
             self._emit(node, Call(node.name, module_path(node), ATEN.leaky_relu.default, (args[0], slope)))
         elif target == ATEN.square.default or (target == ATEN.pow.Tensor_Scalar and args[1] == 2):
