@@ -92,6 +92,15 @@ def test_costs_are_gates_times_the_table() -> None:
     assert cost.latency_ns == slowest
 
 
+@pytest.mark.parametrize(("policy", "gates_of_the_policy"), [("zero", 1), ("as_read", 0)])
+def test_the_slowest_way_through_a_decoder_is_that_of_the_flag(policy: str, gates_of_the_policy: int) -> None:
+    """(72, 64): 27 cells a check, whose 8 bits are matched against 72 errors, any of which is reported."""
+    delay = {kind: GateTable.load().constants[f"{kind}_delay"].value for kind in KINDS}
+    cost = get_code("secded", 64, "fp32", policy).overhead().decode
+    syndrome, match, report = 5 * delay["xor2"], 3 * delay["and2"], 7 * delay["or2"] + delay["and2"]
+    assert cost.latency_ns == pytest.approx(syndrome + match + report + gates_of_the_policy * delay["and2"], rel=1e-12)
+
+
 def test_each_codeword_of_a_memory_word_has_gates_of_its_own() -> None:
     one, two = (get_code("parity_zero", bits, "fp32").overhead() for bits in (32, 64))
     assert (one.check_bits, two.check_bits) == (1, 2)
