@@ -133,9 +133,18 @@ COUNTERS = {
     "alignments": ">alignments",
     "comparisons": ">compari-\nsons",
     "words_read": ">words read",
-    "bits_read": ">bits read",
+    "bits_read": ">bits\nread",
 }
 """The counters of the cost table, and how they are headed."""
+
+
+NARROW = {
+    "divisions": ">divi-\nsions",
+    "reciprocal_multiplications": ">recip-\nrocal\nmult.",
+    "alignments": ">align-\nments",
+    "words_read": ">words\nread",
+}
+"""Headings that leave room for names where bits, which differ between formats, are shown too."""
 
 
 def cost_table(results: Results) -> Table:
@@ -143,11 +152,12 @@ def cost_table(results: Results) -> Table:
     batch = results.scenario.datapath.batch
     lines = costs(results)
     shown = [name for name in counters(lines) if name in COUNTERS]
+    heads = COUNTERS | (NARROW if "bits_read" in shown else {})
     several = len(lines) > len({line.variant for line in lines})  # a variant that costs more in one format
     table = new_table(
         "variant",
         *(["format"] if several else []),
-        *(COUNTERS[name] for name in shown),
+        *(heads[name] for name in shown),
         title="For each image" + (f", {batch} images sharing a read of the weights" if batch > 1 else ""),
     )
     for line in lines:
