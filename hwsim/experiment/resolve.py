@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hwsim.errors import HwsimError, shown
+from hwsim.errors import HwsimError
 from hwsim.experiment.scenario import Scenario, Variant
-
-MOST_TRIALS = 10**7
-"""Trials of a scenario: at a millisecond each they take three hours, and some gigabytes to list."""
 
 
 def resolve(scenario: Scenario) -> Scenario:
@@ -35,21 +32,7 @@ def resolve(scenario: Scenario) -> Scenario:
                 f"Two variants are named {name!r}: give each its own name "
                 "('unscaled' is the baseline that is added when a scenario has none)."
             )
-    resolved = scenario.model_copy(update={"variants": tuple(variants)})
-    _check_ends(resolved)
-    return resolved
-
-
-def _check_ends(scenario: Scenario) -> None:
-    """Raises `HwsimError` for more trials than can be listed, let alone be run."""
-    memory, mission = scenario.memory, scenario.mission
-    points = len(memory.immune) * len(memory.ber) if mission is None else len(mission.read_at) * len([*mission.sweeps])
-    trials = len(memory.formats) * len(scenario.variants) * points * scenario.trials.fault_maps
-    if trials > MOST_TRIALS:
-        raise HwsimError(
-            f"This scenario has {shown(trials)} trials, and no more than {MOST_TRIALS:,} can be run: give fewer "
-            "`trials.fault_maps`, rates, times, formats or variants."
-        )
+    return scenario.model_copy(update={"variants": tuple(variants)})
 
 
 def _expand(variant: Variant) -> Iterator[Variant]:

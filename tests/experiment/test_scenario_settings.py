@@ -326,10 +326,3 @@ def test_what_is_advised_for_a_code_in_a_sweep_of_rates_is_a_scenario() -> None:
     assert load_scenario(data, advised).study == "lifetime"
     with pytest.raises(HwsimError, match=r"`memory.ber` has no effect in a 'lifetime' study: give rates of flips"):
         load_scenario(data, [*advised, "memory.ber=1e-4"])
-
-
-def test_more_trials_than_can_be_run_are_refused_at_once() -> None:
-    data = {"name": "x", "network": {"name": "lenet5"}, "memory": {"format": "fp16", "ber": [0.1, 0.2]}}
-    assert load_scenario(data, ["trials.fault_maps=1000000"])
-    with pytest.raises(HwsimError, match="no more than 10,000,000 can be run"):
-        load_scenario(data, ["trials.fault_maps=1000000000000"])
