@@ -768,7 +768,13 @@ def rms_norm(d: Draw) -> Function:
     shape = d.choice([(4,), (4, 4)])
     d.maybe("weight", *shape, about=1.0)
     options = d.some(eps=[0.1])
-    return lambda x, weight=None: functional.rms_norm(x, shape, weight, **options)
+
+    def function(x: Tensor, weight: Tensor | None = None) -> Tensor:
+        # Without eps torch takes that of the type: the reference in doubles has to take that of FP32 too.
+        of_single = {"eps": torch.finfo(torch.float32).eps} if x.dtype == torch.float64 else {}
+        return functional.rms_norm(x, shape, weight, **of_single | options)
+
+    return function
 
 
 @operation()
