@@ -24,6 +24,7 @@ from hwsim.datapath.tensor_format import TensorFormats
 from hwsim.errors import HwsimError, unknown
 from hwsim.hardening import Constants, Guards, Hardened, harden
 from hwsim.network import Affine, Call, Fetch, Linear, Network, Operation, Ref, Scale, rule_of
+from hwsim.network.attention import attention
 from hwsim.network.graph import ATEN, Parameter, channels, storable, substitute
 from hwsim.network.products import count_macs
 from hwsim.tabular import Shown, Tabular
@@ -400,6 +401,8 @@ class Accelerator(Shown):
         target = _IN_PLACE[call.target] if in_place else call.target
         if call.target in _CONTIGUOUS:
             target = _rows_first(call.target)
+        if call.target == ATEN.scaled_dot_product_attention.default:
+            target = attention
         limits = self._limits(op)
         adds, multiplies, place = op.target in _ADDITIONS, op.target in _MULTIPLICATIONS, self._places[op.name]
         where, options = {name: self._where(name, op.name) for name in op.inputs}, dict(call.kwargs)

@@ -31,6 +31,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from hwsim.network.attention import attention
 from hwsim.network.graph import ATEN, Call, Parameter, Ref, Size, leaves, places_of, substitute
 from hwsim.network.products import CONVOLUTIONS, TRANSPOSED
 from hwsim.network.scale import ONE, Scale
@@ -254,11 +255,11 @@ def _attention(call: Call, inputs: Mapping[str, Scale], result: Scale) -> Call:
         return call
     change = float(ONE / (query * key))
 
-    def attention(query: Tensor, *rest: Any, scale: float | None = None, **options: Any) -> Tensor:
+    def rescaled(query: Tensor, *rest: Any, scale: float | None = None, **options: Any) -> Tensor:
         usual = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-        return ATEN.scaled_dot_product_attention.default(query, *rest, scale=usual * change, **options)
+        return attention(query, *rest, scale=usual * change, **options)
 
-    return replace(call, target=attention)
+    return replace(call, target=rescaled)
 
 
 def _hard(multiplies: bool) -> Rewrite:
