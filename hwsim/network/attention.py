@@ -23,7 +23,7 @@ def attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Tensor:
-    """softmax(scale query key^T + mask) value, over (..., positions, features); `scale` is 1/sqrt(features) unless said.
+    """softmax(scale query key^T + mask) value, over (..., positions, features); `scale` is by default 1/sqrt(features).
 
     The fused form of the CPU puts out zeros for a query whose products with all keys are NaN or infinite. So faults in
     keys or queries that are not numbers, or so large that a product may leave FP32, the softmax is computed apart too:
