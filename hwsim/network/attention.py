@@ -20,6 +20,7 @@ def attention(
     mask: Tensor | None = None,
     dropout: float = 0.0,
     is_causal: bool = False,
+    *,
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Tensor:
