@@ -8,11 +8,12 @@ from hwsim.experiment.causes import cause_rows
 from hwsim.experiment.plans import cost_rows, plan_rows
 from hwsim.experiment.points import Point, all_trials, prepared, trials_of
 from hwsim.experiment.progress import Progress
+from hwsim.experiment.ready import Ready, prepare
 from hwsim.experiment.results import Results
-from hwsim.experiment.scenario import Scenario
+from hwsim.experiment.scenario import Scenario, Variant
 from hwsim.experiment.store import CONSTANTS, COUNTS, RESULTS, ResultsFolder
 from hwsim.experiment.summary import count_rows, point_rows
-from hwsim.experiment.trials import one_thread
+from hwsim.experiment.trials import Bench, Prepared, named, one_thread
 
 
 @one_thread()
@@ -29,7 +30,8 @@ def accuracy_study(
     bench.plans.update(folder.plans(environment))
     facts["causes"] = []
     for fmt, variant in prepared(scenario):
-        facts["causes"] += cause_rows(fmt, variant, bench.prepare(fmt, variant))
+        ready = _prepare(bench, fmt, variant)
+        facts["causes"] += cause_rows(fmt, variant, ready.prepared if isinstance(ready, Ready) else ready)
 
     records = folder.begin(environment, bench.plans)
     if scenario.is_planned:
@@ -38,20 +40,29 @@ def accuracy_study(
     done = 0
     for fmt, variant in prepared(scenario):
         missing = [trial for trial in trials_of(scenario, fmt, variant) if trial not in records]
-        ready = bench.prepare(fmt, variant) if missing else None
+        if not missing:
+            continue
+        ready = _prepare(bench, fmt, variant)
         for trial in missing:
-            assert ready is not None
             assert isinstance(trial.point, Point)
             progress(f"{fmt}, {variant.name}, BER {trial.point.ber:g}", done, len(todo))
-            records[trial] = ready.run(ready.faults(trial))
+            records[trial] = ready.trial(trial)
             folder.append(trial, records[trial])
             done += 1
     progress("writing the results", done, len(todo))
 
     rows = point_rows(scenario, facts["images"], records)
     counts = count_rows(scenario, facts["images"], records)
-    folder.write_table(RESULTS, columns.ACCURACY, rows)
+    folder.write_table(RESULTS, columns.of_points(scenario), rows)
     folder.write_table(COUNTS, columns.count_columns(), counts)
     if facts.get("constants"):
         folder.write_table(CONSTANTS, columns.CONSTANTS, facts["constants"])
     return Results(scenario, folder.path, facts, rows, counts, environment)
+
+
+def _prepare(bench: Bench, fmt: str, variant: Variant) -> Prepared | Ready:
+    """One format and variant, with its code if it has one."""
+    if bench.scenario.code_of(variant) == "none":
+        return bench.prepare(fmt, variant)
+    with named(fmt, variant):
+        return prepare(bench, fmt, variant)

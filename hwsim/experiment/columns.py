@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from hwsim.experiment.scenario import Scenario
 
 
 class Column(NamedTuple):
@@ -109,25 +112,40 @@ _STORAGE = (
     Column("clipped", "words", "weights that saturated when they were stored"),
 )
 
-ACCURACY = (*_POINT, *_PROTECTION, *_AT_A_RATE, *_OUTCOME, *_STORAGE)
-
-LIFETIME = (
-    *_POINT,
-    *_PROTECTION,
-    *_AT_A_TIME,
-    *_OUTCOME,
+_DECODED = (
     Column("ecc", "", "code that protects the words"),
-    Column("wrong_cells", "bits", "cells read wrong before decoding, check cells included, mean over devices"),
+    Column("wrong_cells", "bits", "cells read wrong before decoding, check cells included, mean over fault maps"),
     Column(
         "raw_ber",
         "",
         "the same over all cells in use: the bit error rate that the decoder meets at this read; errors that scrubs "
         "set right before are not in it, errors that they locked in are",
     ),
-    Column("corrected_words", "codewords", "corrected, and right, mean over devices"),
+    Column("corrected_words", "codewords", "corrected, and right, mean over fault maps"),
     Column("detected_words", "codewords", "found wrong and not correctable: read as `memory.uncorrectable` says"),
     Column("miscorrected_words", "codewords", "corrected, and wrong all the same"),
     Column("silent_words", "codewords", "wrong, and not found out; without a code a codeword is a word"),
+)
+
+_CODED = (
+    Column("check_bits", "bits", "further bits of faulty memory that the code takes"),
+    Column("cells_per_bit", "", "cells for each stored bit: 1 without check bits"),
+    Column("rounded_words", "words", "words that the code stores as others, in-place codes only"),
+    Column("decode_energy_pj", "pJ", "energy of the decoder for each memory word read"),
+    Column("decode_area_um2", "um2", "area of the decoder"),
+    Column("decode_latency_ns", "ns", "time that the decoder adds to a read"),
+)
+
+ACCURACY = (*_POINT, *_PROTECTION, *_AT_A_RATE, *_OUTCOME, *_STORAGE)
+CODED_ACCURACY = (*_POINT, *_PROTECTION, *_AT_A_RATE, *_OUTCOME, *_DECODED, *_STORAGE, *_CODED)
+"""The same where a variant has a code."""
+
+LIFETIME = (
+    *_POINT,
+    *_PROTECTION,
+    *_AT_A_TIME,
+    *_OUTCOME,
+    *_DECODED,
     Column(
         "exponent_bits_set",
         "bits",
@@ -135,12 +153,7 @@ LIFETIME = (
         "larger by a power of two; empty for a format without an exponent",
     ),
     *_STORAGE,
-    Column("check_bits", "bits", "further bits of faulty memory that the code takes"),
-    Column("cells_per_bit", "", "cells for each stored bit: 1 without check bits"),
-    Column("rounded_words", "words", "words that the code stores as others, in-place codes only"),
-    Column("decode_energy_pj", "pJ", "energy of the decoder for each memory word read"),
-    Column("decode_area_um2", "um2", "area of the decoder"),
-    Column("decode_latency_ns", "ns", "time that the decoder adds to a read"),
+    *_CODED,
 )
 
 MECHANISMS = (
@@ -165,6 +178,13 @@ CONSTANTS = (
     Column("default", "", "the table's own value, where the scenario has another"),
     Column("note", "", "conditions, validity, how it was derived"),
 )
+
+
+def of_points(scenario: Scenario) -> tuple[Column, ...]:
+    """The columns of results.csv."""
+    if scenario.study == "accuracy":
+        return CODED_ACCURACY if scenario.counts_codewords else ACCURACY
+    return LIFETIME if scenario.study == "lifetime" else BIT_ERRORS
 
 
 def count_columns() -> tuple[Column, ...]:

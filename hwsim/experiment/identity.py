@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hwsim.experiment.loading import as_data
+from hwsim.experiment.memory_settings import CODES
 from hwsim.experiment.plans import KeptPlan, Plans, to_json
 from hwsim.experiment.points import LifePoint, Trial
 from hwsim.experiment.scenario import HEEDED, Scenario, Variant
@@ -32,6 +33,7 @@ OF_TRIALS = {
 """The keys that say which trials there are, or nothing that a trial follows from."""
 
 _HEEDED_BY_SOME = {f"datapath.{key}" for keys in HEEDED.values() for key in keys}
+_OF_CODES = {f"memory.{key}" for key in CODES}
 
 Flat = dict[str, Any]
 
@@ -40,7 +42,8 @@ def common_settings(scenario: Scenario) -> Flat:
     """What every trial of a scenario depends on, by key."""
     data = as_data(scenario)
     del data["variants"]
-    return {key: value for key, value in _flat(data) if key not in OF_TRIALS and key not in _HEEDED_BY_SOME | {"name"}}
+    others = OF_TRIALS | _HEEDED_BY_SOME | {"name"} | (_OF_CODES if scenario.study == "accuracy" else set())
+    return {key: value for key, value in _flat(data) if key not in others}
 
 
 def variant_settings(scenario: Scenario, variant: Variant) -> Flat:
@@ -50,6 +53,8 @@ def variant_settings(scenario: Scenario, variant: Variant) -> Flat:
     found = {f"variants.{variant.name}.{key}": value for key, value in _flat(own) if key != "formats"}
     for key in HEEDED.get(variant.divide or "", ()):
         found[f"datapath.{key}"] = data["datapath"].get(key)
+    if scenario.study == "accuracy" and scenario.code_of(variant) != "none":
+        found |= {f"memory.{key}": data["memory"].get(key) for key in CODES}
     return found
 
 

@@ -32,7 +32,7 @@ def device_config(scenario: Scenario, variant: Variant) -> DeviceConfig:
         banks=memory.banks,
         interleave=None if geometry else memory.interleave,
         geometry=geometry,
-        ecc=variant.ecc or memory.ecc,
+        ecc=scenario.code_of(variant),
         uncorrectable=memory.uncorrectable,
         new=memory.new,
         cycles=memory.cycles,

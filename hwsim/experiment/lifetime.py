@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,14 @@ from hwsim.experiment.loading import load_scenario
 from hwsim.experiment.plans import cost_rows, plan_rows
 from hwsim.experiment.points import LifePoint, Trial, all_trials, lives_of, prepared
 from hwsim.experiment.progress import Progress
+from hwsim.experiment.ready import as_stored, prepare
 from hwsim.experiment.results import Results, Row
-from hwsim.experiment.scenario import Scenario, Variant
+from hwsim.experiment.scenario import Scenario
 from hwsim.experiment.store import CONSTANTS, COUNTS, MECHANISMS, RESULTS, ResultsFolder
-from hwsim.experiment.summary import OUTCOMES, count_rows, mechanism_rows, point_rows
-from hwsim.experiment.trials import Bench, Prepared, Record, named, one_thread, store_weights
-from hwsim.hardening import Hardened
-from hwsim.memory import Device, DeviceConfig, Faults, Memory
+from hwsim.experiment.summary import count_rows, mechanism_rows, point_rows
+from hwsim.experiment.trials import Record, named, one_thread, store_weights
+from hwsim.memory import Device, Memory
 from hwsim.memory.constants import GROUPS, Technology
-from hwsim.memory.ecc import Code, round_words
 from hwsim.memory.readout import Readout
 from hwsim.memory.technology import show
 
@@ -52,7 +50,7 @@ def lifetime_study(
     for at, (fmt, variant) in enumerate(prepared(scenario)):
         progress(f"trying {fmt}, {variant.name}", 0, 0)
         with named(fmt, variant):
-            ready = _prepare(bench, fmt, variant)
+            ready = prepare(bench, fmt, variant)
             ready.rehearse(live=at == 0)
         facts["causes"] += cause_rows(fmt, variant, ready.prepared)
 
@@ -74,7 +72,7 @@ def lifetime_study(
         lives = [life for life in lives_of(scenario, fmt, variant) if any(trial not in records for trial in life[2])]
         if sound in records and not lives:
             continue
-        ready = _prepare(bench, fmt, variant)
+        ready = prepare(bench, fmt, variant)
         if sound not in records:
             progress(f"{fmt}, {variant.name}, without faults", done, todo)
             keep(sound, ready.sound())
@@ -135,7 +133,7 @@ def readouts(
         )
     kind = device_config(scenario, chosen)
     words = store_weights(load_captured(scenario)[1], scenario, fmt, chosen)
-    stored = _coded(words, kind)[0]
+    stored = as_stored(words, kind)[0]
     lived = Device(kind, seed=(scenario.seed, "device", device))
     return lived.follow(scenario.mission.mission(sweeps[sweep]), Memory(stored.words, stored.format))
 
@@ -166,96 +164,3 @@ def constant_rows(technology: Technology | None) -> list[Row]:
         for group in GROUPS
         for constant in getattr(technology, group).values()
     ]
-
-
-@dataclass(frozen=True, eq=False)
-class Ready:
-    """One format and variant, ready to be written to devices.
-
-    Attributes:
-        prepared: the memory and the accelerator.
-        kind: what devices it is written to.
-        code: the code of these devices.
-        rounded_words: words that the code cannot store as they were.
-    """
-
-    prepared: Prepared
-    kind: DeviceConfig
-    code: Code
-    rounded_words: int
-
-    def rehearse(self, live: bool) -> None:
-        """Writes to a device, and lets it live if asked to, so that what is wrong is said before a run begins."""
-        scenario = self.prepared.bench.scenario
-        assert scenario.mission is not None
-        Device(self.kind, seed=(0, "rehearsal")).write(self.prepared.memory)
-        for sweep in scenario.mission.sweeps if live else ():
-            rehearsed = Device(self.kind, seed=(0, "rehearsal"))
-            for _ in rehearsed.follow(scenario.mission.mission(sweep), self.prepared.memory):
-                pass
-
-    def sound(self) -> Record:
-        """The run on a memory without faults."""
-        record = self.prepared.run(None)
-        codewords = -(-self.prepared.stored.stored_bits // self.code.word_bits) * self.code.codewords
-        overhead = self.code.overhead()
-        record["storage"] |= {
-            "check_bits": codewords * self.code.check_bits,
-            "cells_per_bit": overhead.cells_per_bit,
-            "rounded_words": self.rounded_words,
-            "decode_energy_pj": overhead.decode.energy_pj,
-            "decode_area_um2": overhead.decode.area_um2,
-            "decode_latency_ns": overhead.decode.latency_ns,
-        }
-        record["read"] = {
-            "cells": codewords * self.code.cells,
-            "wrong_cells": 0,
-            "exponent_bits_set": self._exponent_bits_set(None),
-            **dict.fromkeys(OUTCOMES, 0),
-        }
-        return record
-
-    def read(self, readout: Readout) -> Record:
-        """The run on the words that a device gave."""
-        record = self.prepared.run(readout.faults)
-        outcome = readout.outcome
-        record["read"] = {
-            "cells": outcome.codewords * self.code.cells,
-            "wrong_cells": readout.wrong_bits,
-            "exponent_bits_set": self._exponent_bits_set(readout.faults),
-            **{name: getattr(outcome, name) for name in OUTCOMES},
-            "changed": dict(readout.changed),
-        }
-        return record
-
-    def _exponent_bits_set(self, faults: Faults | None) -> int | None:
-        """Exponent bits stored as 0 and read as 1; None for a format without an exponent."""
-        mask = sum(field.mask for field in self.prepared.stored.format.fields if field.name == "exponent")
-        if not mask:
-            return None
-        return 0 if faults is None else faults.bits_set(mask)
-
-
-def _prepare(bench: Bench, fmt: str, variant: Variant) -> Ready:
-    """One format and variant made ready."""
-    kind = device_config(bench.scenario, variant)
-    stored, changed, code = _coded(bench.store(fmt, variant), kind)
-    return Ready(bench.run_on(stored, variant, code), kind, code, changed)
-
-
-def _coded(stored: Hardened, kind: DeviceConfig) -> tuple[Hardened, int, Code]:
-    """Words as a device's code stores them, how many that changes, and the code."""
-    code = kind.code(stored.format)
-    return (*_rounded(stored, code), code)
-
-
-def _rounded(stored: Hardened, code: Code) -> tuple[Hardened, int]:
-    """The words as the code gives them back from a memory without faults, and how many that changes."""
-    memory = Memory(stored.words, stored.format)
-    flat, rounding = round_words(memory.flat, stored.format, code)
-    if not rounding.changed:
-        return stored, 0
-    words = {
-        region.name: flat[region.first_word : region.end].reshape(region.shape) for region in memory.layout.regions
-    }
-    return replace(stored, words=words), rounding.changed

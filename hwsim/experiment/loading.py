@@ -189,7 +189,7 @@ def as_data(scenario: Scenario) -> dict[str, Any]:
     data = _plain(scenario.model_dump(exclude_none=True, by_alias=True))
     if not scenario.assumptions:
         del data["assumptions"]
-    for table, key in UNUSED[scenario.study]:
+    for table, key in (*UNUSED[scenario.study], *scenario.unused_codes):
         if key is None:
             data.pop(table, None)
         else:

@@ -36,6 +36,9 @@ DEVICE = (
 )
 """The keys that describe a device, for a lifetime study only."""
 
+CODES = ("ecc", "uncorrectable", "word_bits")
+"""Those of them that say how words are coded, which an accuracy study heeds too."""
+
 FLIPS = ("ber", "immune", "zero_to_one", "one_to_zero")
 """The keys of independent flips at a given rate, for an accuracy study only."""
 

@@ -90,7 +90,7 @@ class Results(Shown):
 
     def _wanted(self, name: str, value: Any) -> tuple[str, Any]:
         """The column that a name means, and the value as that column has it."""
-        units = {column.name: column.unit for column in COLUMNS[self.scenario.study]}
+        units = {column.name: column.unit for column in columns.of_points(self.scenario)}
         suffixed = {f"{name}_{suffix}": unit for unit, suffix in _SUFFIXES.items()}
         full = next((key for key, unit in suffixed.items() if units.get(key) == unit), name)
         if full not in units:
@@ -133,9 +133,6 @@ class Results(Shown):
         note = f"[low, high]: 95 % interval over {maps} {draw}s" if maps > 1 else f"one {draw} a point: no interval"
         return Tabular(heading, (*heads, ">accuracy", ">", ">agreement", ">"), cells, note)
 
-
-COLUMNS = {"accuracy": columns.ACCURACY, "bit_errors": columns.BIT_ERRORS, "lifetime": columns.LIFETIME}
-"""The columns of the rows of each study."""
 
 PLACES = {
     "accuracy": ("immune", "ber"),

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from hwsim.errors import HwsimError, shown, unknown
 from hwsim.experiment.memory_settings import (
+    CODES,
     DEVICE,
     FLIPS,
     Ecc,
@@ -47,15 +48,16 @@ Guard = Literal["nonfinite_to_zero", "out_of_range_to_zero", "clamp", "mask_expo
 Target = float | Literal["default"]
 
 # What a study would ignore: (table, key), or (table, None) for the whole table.
-_NO_DEVICE = (("mission", None), *(("memory", key) for key in DEVICE))
+_NO_DEVICE = (("mission", None), *(("memory", key) for key in DEVICE if key not in CODES))
+_NO_CODES = tuple(("memory", key) for key in CODES)
 _NO_FLIPS = tuple(("memory", key) for key in FLIPS)
 UNUSED: dict[str, tuple[tuple[str, str | None], ...]] = {
     "accuracy": _NO_DEVICE,
-    "bit_errors": (("data", None), ("datapath", None), ("trials", None), *_NO_FLIPS, *_NO_DEVICE),
+    "bit_errors": (("data", None), ("datapath", None), ("trials", None), *_NO_FLIPS, *_NO_DEVICE, *_NO_CODES),
     "lifetime": _NO_FLIPS,
 }
 UNUSED_IN_VARIANTS: dict[str, tuple[str, ...]] = {
-    "accuracy": ("ecc",),
+    "accuracy": (),
     "bit_errors": ("divide", "guards", "ecc"),
     "lifetime": (),
 }
@@ -340,6 +342,9 @@ class Scenario(Settings):
                 f"`datapath.{unheeded[0]}` has no effect on how these variants divide: leave it out, or give one "
                 "divide = 'planned'"
             )
+        for table, key in self.unused_codes:
+            if key != "ecc" and key in self.memory.model_fields_set:
+                raise HwsimError(f"`{table}.{key}` has no effect without a code: give `memory.ecc`, or leave it out")
         if self.study == "accuracy" and "ber" not in self.memory.model_fields_set:
             raise HwsimError("`memory.ber` is missing: give the bit error rates to run, from 0 to 1")
         if self.study == "lifetime" and self.mission is None:
@@ -360,6 +365,22 @@ class Scenario(Settings):
     def is_planned(self) -> bool:
         """Whether a variant is planned."""
         return any(variant.divide == "planned" for variant in self.variants)
+
+    def code_of(self, variant: Variant) -> str:
+        """The name of the code that protects a variant's words."""
+        return variant.ecc or self.memory.ecc
+
+    @property
+    def counts_codewords(self) -> bool:
+        """Whether the results say what became of codewords: of devices, and where words are coded."""
+        if self.study == "accuracy":
+            return any(self.code_of(variant) != "none" for variant in self.variants) or self.memory.ecc != "none"
+        return self.study == "lifetime"
+
+    @property
+    def unused_codes(self) -> tuple[tuple[str, str], ...]:
+        """What is said of codes in an accuracy study that has none."""
+        return _NO_CODES if self.study == "accuracy" and not self.counts_codewords else ()
 
     @property
     def unheeded(self) -> tuple[str, ...]:

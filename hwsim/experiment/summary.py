@@ -17,7 +17,7 @@ FIELDS = ("sign", "exponent", "integer", "fraction")
 
 
 def point_rows(scenario: Scenario, images: int, records: Mapping[Trial, Record]) -> list[Row]:
-    """One row for each point, in the order of the scenario; keys as in `columns.ACCURACY` or `LIFETIME`."""
+    """One row for each point, in the order of the scenario; keys as in `columns.of_points`."""
     by_point: dict[AnyPoint, list[Record]] = {}
     for trial in all_trials(scenario):
         by_point.setdefault(trial.point, []).append(records[trial])
@@ -27,9 +27,14 @@ def point_rows(scenario: Scenario, images: int, records: Mapping[Trial, Record])
         fault_free = by_point[point.without_faults()][0]
         variant = variants[point.variant]
         row = _point_row(point, variant, images, scenario.data.crops, found)
+        storage = fault_free["storage"]
+        if scenario.counts_codewords:
+            row |= _decoder_row([_read(record, storage) for record in found], scenario.code_of(variant))
+            storage = _NO_CODE | storage
         if scenario.mission is not None:
-            row |= _device_row(found, variant.ecc or scenario.memory.ecc)
-        rows.append(row | fault_free["storage"])
+            raised = [record["read"].get("exponent_bits_set") for record in found]  # earlier versions do not say it
+            row["exponent_bits_set"] = None if None in raised else fmean(raised)
+        rows.append(row | storage)
     return rows
 
 
@@ -68,16 +73,32 @@ def _point_row(point: AnyPoint, variant: Variant, images: int, crops: int, recor
     return row
 
 
-def _device_row(records: Sequence[Record], ecc: str) -> Row:
-    """What the devices of one point gave, but for the flips that are left in the weights."""
-    reads = [record["read"] for record in records]
+_NO_CODE = {
+    "check_bits": 0,
+    "cells_per_bit": 1.0,
+    "rounded_words": 0,
+    "decode_energy_pj": 0.0,
+    "decode_area_um2": 0.0,
+    "decode_latency_ns": 0.0,
+}
+"""What words take and cost that lie in no codewords, beside themselves."""
+
+
+def _read(record: Record, storage: Row) -> Row:
+    """What a decoder met and did in a trial: without one, all flips come through, and no word is anything but read."""
+    if "read" in record:
+        return record["read"]
+    wrong = {"cells": storage["stored_bits"], "wrong_cells": sum(record["flips"].values())}
+    return wrong | dict.fromkeys(OUTCOMES, 0) | {"silent": record["faulty_words"]}
+
+
+def _decoder_row(reads: Sequence[Row], ecc: str) -> Row:
+    """What the decoder met and did at one point, but for the flips that are left in the weights."""
     cells = reads[0]["cells"]
     row: Row = {"ecc": ecc, "wrong_cells": fmean(read["wrong_cells"] for read in reads)}
     row["raw_ber"] = row["wrong_cells"] / cells
     for name in OUTCOMES:
         row[f"{name}_words"] = fmean(read[name] for read in reads)
-    raised = [read.get("exponent_bits_set") for read in reads]  # trials of earlier versions do not say it
-    row["exponent_bits_set"] = None if None in raised else fmean(raised)
     return row
 
 

@@ -19,6 +19,7 @@ from hwsim.experiment.scenario import Scenario, Variant
 from hwsim.hardening import Constants, Hardened, Scaling, harden
 from hwsim.memory import BitFlips, Faults, Memory
 from hwsim.memory.ecc import Code
+from hwsim.memory.random import Seed
 from hwsim.network import Network
 from hwsim.words import get_format
 
@@ -139,11 +140,21 @@ class Prepared:
     memory: Memory
     accelerator: Accelerator
 
-    def faults(self, trial: Trial) -> Faults | None:
-        """The fault map of a trial: a matter of the scenario's seed and the map's number, and of nothing else.
+    def trial(self, trial: Trial) -> Record:
+        """What a trial gives.
 
-        So two variants under one number meet the same weak cells, and a higher rate fails a superset.
+        A fault map is a matter of the scenario's seed and the map's number, and of nothing else: two variants under
+        one number meet the same weak cells, and a higher rate fails a superset.
         """
+        flips = self.flips(trial)
+        return self.run(None if flips is None else flips.draw(self.memory, self.seed(trial)))
+
+    def seed(self, trial: Trial) -> Seed:
+        """What the weak cells of a trial follow from."""
+        return (self.bench.scenario.seed, "fault map", trial.map)
+
+    def flips(self, trial: Trial) -> BitFlips | None:
+        """How often cells flip in a trial; None for one without faults."""
         assert isinstance(trial.point, Point)
         ber, settings = trial.point.ber, self.bench.scenario.memory
         if ber == 0:
@@ -152,8 +163,7 @@ class Prepared:
         immune = 0
         for selector in trial.point.immune.split("+") if trial.point.immune else ():
             immune |= fmt.bit_mask(selector)
-        mechanism = BitFlips((ber * settings.zero_to_one, ber * settings.one_to_zero), immune=immune)
-        return mechanism.draw(self.memory, (self.bench.scenario.seed, "fault map", trial.map))
+        return BitFlips((ber * settings.zero_to_one, ber * settings.one_to_zero), immune=immune)
 
     def run(self, faults: Faults | None) -> Record:
         """What the images gave under some faults, as plain values for the trial log."""

@@ -12,6 +12,7 @@ from hwsim.memory.faults import Faults
 from hwsim.memory.memory import Memory, Words
 from hwsim.memory.random import Key, Seed
 from hwsim.memory.weak_cells import check_rate, weak_words
+from hwsim.words import WordFormat
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,9 @@ class BitFlips:
     different data in words of the same width meet the same weak cells, whatever their directions and
     immune bits.
 
-    A cell is bit b of number word w here, whatever holds the words. `hwsim.memory.mechanisms.generic.Flips` are others
-    on purpose: they strike the physical cells of a device, check cells too, and anew after each write.
+    A cell is bit b of number word w here, whatever holds the words; `hwsim.memory.coded_flips` adds the check cells of
+    a code. `hwsim.memory.mechanisms.generic.Flips` are others on purpose: they strike the physical cells of a device,
+    and anew after each write.
 
     Attributes:
         ber: bit error rate, the probability that a cell flips; or a pair, the probability that a stored 0
@@ -58,6 +60,13 @@ class BitFlips:
         """Probability that a stored 1 flips."""
         return self.ber[1] if isinstance(self.ber, tuple) else self.ber
 
+    def check_immune(self, fmt: WordFormat) -> None:
+        """Raises `HwsimError` if `immune` names bits that words of a format do not have."""
+        if self.immune >> fmt.width:
+            raise HwsimError(
+                f"immune = {self.immune:#x} names bits that a word of {fmt.name} ({fmt.width} bits) does not have."
+            )
+
     def draw(self, memory: Memory, seed: Seed) -> Faults:
         """The faults that strike what `memory` holds now; they change nothing until applied.
 
@@ -76,11 +85,7 @@ class BitFlips:
         that an injection needs, and a second time undoes it.
         """
         width = memory.format.width
-        if self.immune >> width:
-            raise HwsimError(
-                f"immune = {self.immune:#x} names bits that a word of {memory.format.name} ({width} bits) "
-                "does not have."
-            )
+        self.check_immune(memory.format)
         key = Key(seed, "bit flips")
         low, high = sorted((self.zero_to_one, self.one_to_zero))
         address, mask = weak_words(key, memory.words, width, high)

@@ -22,9 +22,8 @@ import numpy as np
 from hwsim.errors import HwsimError
 from hwsim.memory.clocks import Moment, Times, period_of
 from hwsim.memory.device_config import DeviceConfig, Source
-from hwsim.memory.ecc import Code, Outcome, outcome, round_words
+from hwsim.memory.ecc import Code, round_words
 from hwsim.memory.effects import Content, Deviations, Effects, WriteBacks, count_ones, in_use
-from hwsim.memory.faults import Faults
 from hwsim.memory.geometry import Geometry
 from hwsim.memory.image import Blank, Codewords, Masks, Placement, Written
 from hwsim.memory.intervals import Spans
@@ -259,24 +258,9 @@ class Device:
         self._accesses += 1
         cells = self._evaluate(self._accesses)
         self._reads += 1
-        image = self._image
         wrong = Deviations.of(cells.codeword, cells.read ^ cells.truth)
-        read = image.cells(wrong.codeword) ^ wrong.masks
-        decoded = image.placement.decode(read)
-        data = image.data(wrong.codeword)
-        found = outcome(data, decoded)
-        before, after = image.words(wrong.codeword), image.unpack(decoded.data)
-        address = image.addresses(wrong.codeword)
-        faulty = (before != after) & (address < len(image.flat))
         assert self._layout is not None
-        return Readout(
-            time_s=self.time_s,
-            faults=Faults(self._layout, self._checksum, address[faulty], before[faulty], after[faulty]),
-            outcome=found + Outcome(clean=image.codewords - found.codewords),
-            changed=cells.changed,
-            placement=image.placement,
-            wrong=wrong,
-        )
+        return Readout.of(self._image, wrong, self._layout, self._checksum, cells.changed, self.time_s)
 
     def count_reads(self, reads: int) -> None:
         """Counts reads of every word that nobody looks at, for mechanisms that reads disturb.

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
-from hwsim.memory.ecc import Outcome
+from hwsim.memory.ecc import Outcome, outcome
 from hwsim.memory.effects import Deviations
 from hwsim.memory.faults import Faults
-from hwsim.memory.image import Placement
+from hwsim.memory.image import Placement, Written
 from hwsim.memory.mechanism import Cells
+from hwsim.memory.memory import Layout
 from hwsim.memory.units import duration
 from hwsim.tabular import Tabular
 
@@ -59,6 +60,34 @@ class Readout:
 
     def _repr_html_(self) -> str:
         return self._table().html()
+
+    @classmethod
+    def of(
+        cls, image: Written, wrong: Deviations, layout: Layout, checksum: int, changed: Mapping[str, int], time_s: float
+    ) -> Readout:
+        """What a decoder makes of the cells of written words.
+
+        Args:
+            image: the words, and where they lie.
+            wrong: the cells that are read wrong.
+            layout: of the memory that was written.
+            checksum: of its words.
+            changed: as the attribute.
+            time_s: the same.
+        """
+        decoded = image.placement.decode(image.cells(wrong.codeword) ^ wrong.masks)
+        found = outcome(image.data(wrong.codeword), decoded)
+        before, after = image.words(wrong.codeword), image.unpack(decoded.data)
+        address = image.addresses(wrong.codeword)
+        faulty = (before != after) & (address < len(image.flat))
+        return cls(
+            time_s=time_s,
+            faults=Faults(layout, checksum, address[faulty], before[faulty], after[faulty]),
+            outcome=found + Outcome(clean=image.codewords - found.codewords),
+            changed=changed,
+            placement=image.placement,
+            wrong=wrong,
+        )
 
     def __repr__(self) -> str:
         return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hwsim.experiment.results import Results, Row
+from hwsim.experiment.results import PLACES, Results, Row
 from hwsim.experiment.scenario import Variant
 from hwsim.memory.units import duration
 from hwsim.report.axes import NO_FAULTS, rate, text_of
@@ -55,7 +55,7 @@ def _overflows(results: Results) -> Iterator[str]:
 
 def _harmful_codes(results: Results) -> Iterator[str]:
     """Where a code is worse than no code on the same cells, the point where it is so most, and what it did there."""
-    if results.scenario.mission is None:
+    if not results.scenario.counts_codewords:
         return
     settings = {variant.name: _but_for_the_code(variant) for variant in results.scenario.variants}
     rows = [row for row in results.rows if not fault_free(row)]
@@ -101,7 +101,7 @@ def _but_for_the_code(variant: Variant) -> str:
 
 
 def _place(row: Row) -> tuple[object, ...]:
-    return tuple(row[name] for name in ("format", "temperature_c", "voltage_v", "refresh_every_s", "read_at_s"))
+    return tuple(row[name] for study in ("accuracy", "lifetime") for name in ("format", *PLACES[study]) if name in row)
 
 
 def _point(row: Row) -> str:

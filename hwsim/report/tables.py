@@ -204,7 +204,7 @@ class CodeCost:
 
 
 def code_costs(results: Results) -> list[CodeCost]:
-    """One line for each variant and format of a lifetime study."""
+    """One line for each variant and format, at the point with most wrong cells."""
     worst: dict[tuple[str, str], Row] = {}
     for row in results.rows:
         key = row["variant"], row["format"]

@@ -54,7 +54,7 @@ def print_results(results: Results, console: Console) -> None:
     spread = f"[low, high] is the 95 % interval over {maps} {draw}s" if maps > 1 else f"One {draw} a point"
     farthest = f"the ends of that over images lie at most {farthest_over_images(results):.1f} points from the mean."
     console.print(Text(f"{spread}; {farthest}", style="dim"))
-    if results.scenario.mission:
+    if results.scenario.counts_codewords:
         console.print(code_table(results))
     console.print(cost_table(results))
     for note in notes(results):
@@ -168,6 +168,7 @@ def cost_table(results: Results) -> Table:
 
 def code_table(results: Results) -> Table:
     """What the code of each variant costs, and what it met and did at the point with most wrong cells."""
+    draw = "device" if results.scenario.mission else "fault map"
     table = new_table(
         "variant",
         "code",
@@ -177,7 +178,7 @@ def code_table(results: Results) -> Table:
         ">detected",
         ">mis-\ncorrected",
         ">not\nfound",
-        title="Cells, and codewords at the harshest point, mean over devices",
+        title=f"Cells, and codewords at the harshest point, mean over {draw}s",
     )
     section = None
     for line in code_costs(results):

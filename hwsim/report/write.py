@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from hwsim.experiment import columns
 from hwsim.experiment.loading import to_toml
 from hwsim.experiment.progress import Progress, silent
-from hwsim.experiment.results import COLUMNS, Results
+from hwsim.experiment.results import Results
 from hwsim.experiment.store import FIGURES, REPORT, ResultsFolder
 from hwsim.report.answer import answer
 from hwsim.report.axes import set_out
@@ -150,7 +150,7 @@ def render(results: Results, figures: list[Drawn]) -> str:
     environment.filters["prose"] = prose
     study = results.scenario.study
     accuracy = study != "bit_errors"
-    tables = [("results.csv", COLUMNS[study])]
+    tables = [("results.csv", columns.of_points(results.scenario))]
     if accuracy:
         tables.append(("counts.csv", columns.count_columns()))
     if study == "lifetime":
@@ -180,7 +180,7 @@ def render(results: Results, figures: list[Drawn]) -> str:
         counters={name: COSTS[name] for name in counters(costs(results))} if accuracy else {},
         forced=forced(results),
         done=DONE,
-        codes=code_costs(results) if study == "lifetime" else [],
+        codes=code_costs(results) if results.scenario.counts_codewords else [],
         constants=results.facts.get("constants", []),
         plans=results.facts.get("plans", []),
         draw="device" if study == "lifetime" else "fault map",

@@ -69,8 +69,8 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     (life({"ber": 1e-3}), ["memory.ber", "no effect"]),
     (life({"immune": ["sign"]}), ["memory.immune", "no effect"]),
     (small(memory={"technology": "stt_mram"}), ["memory.technology", "no effect", "accuracy"]),
-    (small(memory={"ecc": "secded"}), ["memory.ecc", "no effect"]),
-    (small(variants=[{"name": "a", "ecc": "secded"}]), ["variants[0].ecc", "no effect"]),
+    (small(memory={"cycles": 3}), ["memory.cycles", "no effect"]),
+    (small(study="bit_errors", data=None, trials=None, memory={"ber": None, "ecc": "secded"}), ["ecc", "no effect"]),
     (life(study="accuracy"), ["mission", "no effect"]),
     (small(study="lifetime", memory={"ber": None, "flips": {}}), ["`mission` is missing"]),
 ]

@@ -313,7 +313,7 @@ def test_a_scenario_cannot_be_changed_once_it_is_made() -> None:
     assert isinstance(load_scenario(scenario), Scenario)
 
 
-@pytest.mark.parametrize("key", ["memory.ecc='secded'", "memory.fault_map={file='x.csv'}", "memory.interleave=2"])
+@pytest.mark.parametrize("key", ["memory.capacity='1 MiB'", "memory.fault_map={file='x.csv'}", "memory.interleave=2"])
 def test_a_setting_of_a_device_says_what_a_sweep_of_rates_lacks(key: str) -> None:
     data = {"name": "x", "network": {"name": "lenet5"}, "memory": {"format": "fp16", "ber": 0.1}}
     with pytest.raises(HwsimError, match=r"no effect in an 'accuracy' study: .*add a \[mission\] such as"):
