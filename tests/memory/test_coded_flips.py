@@ -1,7 +1,8 @@
-"""Flips of words in codewords: the cells of the bare words and no others, check cells besides, and what decoding makes."""
+"""Flips of words in codewords: the cells of the bare words, check cells besides, and what decoding makes of them."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,7 @@ def test_without_a_code_it_is_the_draw_of_bare_words(name: str, rate: Any) -> No
 def test_the_cells_of_a_lower_rate_are_among_those_of_a_higher_one(ecc: str) -> None:
     memory, kind = memory_of("q2.5", 4000, ecc), DeviceConfig(ecc=ecc)
     found = [read_coded(BitFlips(rate), memory, kind, 1).cells for rate in (1e-4, 1e-3, 5e-3, 0.2)]
-    for fewer, more in zip(found[:-1], found[1:], strict=True):
+    for fewer, more in pairwise(found):
         assert np.isin(fewer, more).all()
         assert len(fewer) < len(more)
 
