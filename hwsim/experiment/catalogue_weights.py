@@ -90,6 +90,7 @@ def fit(module: nn.Module, state: Mapping[str, Tensor], network: str, source: ob
     Raises:
         HwsimError: if a tensor is missing, unexpected, of another shape, or holds NaN or infinity.
     """
+    where = cut(str(source), 100)  # a long path would push out what is wrong
     own = module.state_dict()
     shapes = [name for name in own if name in state and own[name].shape != state[name].shape]
     faults = [
@@ -102,12 +103,12 @@ def fit(module: nn.Module, state: Mapping[str, Tensor], network: str, source: ob
         faults[2] += f": {tuple(state[name].shape)} instead of {tuple(own[name].shape)}"
     if any(faults):
         listed = ", ".join(fault for fault in faults if fault)
-        raise HwsimError(f"The weights {source} do not fit network {network!r}: {listed}.")
+        raise HwsimError(f"The weights {where} do not fit network {network!r}: {listed}.")
     for name, tensor in state.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise HwsimError(f"The weights {source} hold NaN or infinity in {shown(name)}.")
+            raise HwsimError(f"The weights {where} hold NaN or infinity in {shown(name)}.")
         if name.endswith("running_var") and bool((tensor < 0).any()):
-            raise HwsimError(f"The weights {source} hold a variance below 0 in {shown(name)}: give 0 or more.")
+            raise HwsimError(f"The weights {where} hold a variance below 0 in {shown(name)}: give 0 or more.")
     module.load_state_dict(state, strict=False)
 
 
