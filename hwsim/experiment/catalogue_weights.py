@@ -90,7 +90,7 @@ def fit(module: nn.Module, state: Mapping[str, Tensor], network: str, source: ob
     Raises:
         HwsimError: if a tensor is missing, unexpected, of another shape, or holds NaN or infinity.
     """
-    where = cut(str(source), 100)  # a long path would push out what is wrong
+    where = cut(str(source), 60)  # a long path would push out what is wrong
     own = module.state_dict()
     shapes = [name for name in own if name in state and own[name].shape != state[name].shape]
     faults = [
