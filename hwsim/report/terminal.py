@@ -84,7 +84,7 @@ def share_tables(data: Shares, width: int) -> list[Table]:
     """
     names = [name for section in data.sections for name, _ in section.lines]
     first = max(len(data.axis.heading), *(len(name) + 2 for name in names), *(len(one.title) for one in data.sections))
-    columns = list(zip(*(cells for section in data.sections for _, cells in section.lines), strict=True))
+    columns = list(zip(*(line for section in data.sections for _, line in section.lines), strict=True))
 
     def cells(gap: str) -> list[int]:
         return [max(_width(_cell(cell, gap).plain) for cell in column) for column in columns]
