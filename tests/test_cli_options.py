@@ -9,6 +9,7 @@ import csv
 import json
 from collections.abc import Callable, Iterator
 from functools import cache
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from hwsim.datapath import PlanOptions, division_table
 from hwsim.datapath.costs import prices
 from hwsim.experiment.catalogue import NetworkFacts, list_networks, load_network
 from hwsim.experiment.loading import load_scenario
+from hwsim.experiment.survey import survey
 from hwsim.hardening import Scaling
 from hwsim.memory.constants import technology
 from hwsim.memory.error_rate import error_rate
@@ -472,3 +474,37 @@ def _(command: Command) -> None:
     head, *rows = csv.reader(found.out.splitlines())
     assert head[:2] == ["network", "way"]
     assert {row[0] for row in rows} == {"torchvision/squeezenet1_1"}
+
+
+SURVEYED: dict[str, tuple[list[str], str, Any]] = {
+    "--image-size": (["64"], "image_size", 64),
+    "--batch": (["3"], "batch", 3),
+    "--format": (["q2.5"], "format", "q2.5"),
+    "--divider": (["reciprocal"], "divider", "reciprocal"),
+    "--power-of-two": ([], "scaling", Scaling(power_of_two=True)),
+    "--activations": (["fp16"], "activations", "fp16"),
+    "--accumulators": (["bf16"], "accumulators", "bf16"),
+    "--inner-multipliers": ([], "options", PlanOptions(inner_multipliers=True)),
+    "--headroom-bits": (["3"], "options", PlanOptions(headroom_bits=3.0)),
+    "--cost": (["energy"], "options", PlanOptions(prices("energy", "fp32").values)),
+}
+
+
+@pytest.mark.parametrize("option", SURVEYED)
+def test_every_option_of_all_reaches_the_survey(option: str, command: Command) -> None:
+    """The survey is stood in for: what it makes of its arguments is tested with it."""
+    value, name, expected = SURVEYED[option]
+    asked: list[dict[str, Any]] = []
+
+    def stand_in(*given: Any, **named: Any) -> list[list[str]]:
+        found = signature(survey).bind(*given, **named)
+        found.apply_defaults()
+        asked.append(found.arguments)
+        return []
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hwsim.experiment.survey.survey", stand_in)
+        assert command("divisions", "--all").code == command("divisions", "--all", option, *value).code == 0
+    plain, found = asked
+    assert {key for key in found if found[key] != plain[key]} == {name}
+    assert found[name] == expected

@@ -272,6 +272,22 @@ def test_a_crop_shows_a_part_of_its_image_in_the_same_colours(tmp_path: Path) ->
     assert 65 <= mirrored <= 134  # binomial(199, 1/2): outside with probability 1e-6
 
 
+@pytest.mark.parametrize("shape", [(40, 120), (120, 40)])
+def test_a_crop_takes_from_half_to_all_of_the_shorter_side(tmp_path: Path, shape: tuple[int, int]) -> None:
+    ramp = np.arange(0, 240, 2, np.uint8)  # along the longer side, so that a place is a value
+    pixels = np.broadcast_to(ramp if shape[1] == 120 else ramp[:, None], shape)
+    (tmp_path / "ramp").mkdir()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(tmp_path / "ramp" / "0.png")
+    grey = Preprocess(mean=(0.0,), std=(1.0,), crop=30)
+    crops = load_data(tmp_path, crops=200, preprocess=grey).images[1:, 0] * 255
+    along = crops if shape[1] == 120 else crops.transpose(1, 2)
+    spans = (along[:, 15, -1] - along[:, 15, 0]).abs() / 2 + 1  # pixels of the original
+    assert 17 <= spans.min() < 22  # half of 40, less the blur at the edges
+    assert 36 < spans.max() <= 40
+    assert along.min() < 20  # from one end of the image
+    assert along.max() > 218  # to the other
+
+
 # --- preprocessing
 
 

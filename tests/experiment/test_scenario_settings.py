@@ -206,6 +206,12 @@ def test_one_value_stands_for_a_list_of_one() -> None:
     assert one == many
 
 
+def test_a_scenario_is_described_by_the_first_paragraph_of_its_header(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("# What it runs,\n# in two lines.\n#\n# Details.\nseed = 1\n# Not this.\n", encoding="utf-8")
+    assert describe(file) == "What it runs, in two lines."
+
+
 @pytest.mark.parametrize("name", scenario_library())
 def test_every_shipped_scenario_loads_and_describes_itself(name: str) -> None:
     scenario = load_scenario(name)

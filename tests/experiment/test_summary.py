@@ -65,8 +65,9 @@ def test_a_share_is_of_its_own_hits_and_crops_of_one_photograph_count_as_one(
         assert row["images"] == IMAGES  # all of them were run
 
 
-def test_what_varies_is_a_mean_over_maps_and_what_faults_do_not_change_is_not() -> None:
-    _, row = rows(1)
+@pytest.mark.parametrize("crops", [1, 8])
+def test_what_varies_is_a_mean_over_maps_and_what_faults_do_not_change_is_not(crops: int) -> None:
+    _, row = rows(crops)
     assert row["fault_maps"] == 3
     assert row["invalid"] == pytest.approx((0 + 2 + 4) / 3 / IMAGES)
     assert row["logit_error"] == pytest.approx((0.5 + 2.5) / 2)  # of the maps that have one
