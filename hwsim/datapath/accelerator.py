@@ -331,7 +331,7 @@ class Accelerator(Shown):
             x = values[source]
             y = op.target(x, weight, None, *op.options)
             layer = counts.layer(_label(op))
-            layer.macs += count_macs(op.target, op.options, x, weight, y)
+            layer.macs += count_macs(op.target, (x, weight, None, *op.options), {}, y)
             return y
 
         return step
@@ -423,9 +423,12 @@ class Accelerator(Shown):
                 x = values[where[name]]
                 if largest_magnitude(x) > limit:
                     counts.overflow(_label(op), int((x.abs() > limit).sum()), place)
-            y = target(*substitute(call.args, value_of), **{k: substitute(v, value_of) for k, v in options.items()})
-            if (adds or multiplies) and isinstance(y, Tensor):
+            args = substitute(call.args, value_of)
+            named = {key: substitute(value, value_of) for key, value in options.items()}
+            y = target(*args, **named)
+            if isinstance(y, Tensor):
                 layer = counts.layer(_label(op))
+                layer.macs += count_macs(op.target, args, named, y)
                 layer.additions += y.numel() if adds else 0
                 layer.multiplications += y.numel() if multiplies else 0
             return y

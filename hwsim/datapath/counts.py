@@ -10,7 +10,7 @@ COUNTERS = {
     "bits_read": "cells that are read for these words: all of the codewords that hold them, check cells included",
     "guarded_words": "words read that a guard changed",
     "comparisons": "comparisons that guards make with the words read",
-    "macs": "multiply-accumulates of convolutions and matrix products",
+    "macs": "multiply-accumulates of convolutions and matrix products, those of two tensors (as in attention) included",
     "additions": "additions outside the MAC array: biases, BatchNorm offsets, sums of tensors",
     "multiplications": "multiplications outside the MAC array: BatchNorm factors, products of tensors",
     "divisions": "true divisions by a scaling constant",

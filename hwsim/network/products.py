@@ -8,7 +8,7 @@ function computes with it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -161,14 +161,100 @@ def form_of(target: Any, args: tuple[Any, ...], kwargs: Any, is_weight: Callable
     return None
 
 
-def count_macs(target: Any, options: tuple[Any, ...], x: Tensor, weight: Tensor, y: Tensor) -> int:
-    """Multiply-accumulates of one layer: every output sums one product for each weight of its channel.
+def _of_rows(args: tuple[Any, ...], options: Mapping[str, Any], y: Tensor) -> int:
+    return y.numel() * int(args[0].shape[-1])
 
-    In a transposed convolution, every input is multiplied by all weights that read it, those whose products lie
-    beyond the edge included, as is usual.
+
+def _of_rows_with_addend(args: tuple[Any, ...], options: Mapping[str, Any], y: Tensor) -> int:
+    return y.numel() * int(args[1].shape[-1])
+
+
+def _of_summed_batches(args: tuple[Any, ...], options: Mapping[str, Any], y: Tensor) -> int:
+    return y.numel() * int(args[1].shape[0] * args[1].shape[-1])
+
+
+def _of_an_axis(args: tuple[Any, ...], options: Mapping[str, Any], y: Tensor) -> int:
+    return y.numel() * int(args[0].shape[options.get("dim", -1)])
+
+
+def _of_axes(args: tuple[Any, ...], options: Mapping[str, Any], y: Tensor) -> int:
+    return y.numel() * math.prod(args[0].shape[axis] for axis in args[2])
+
+
+def _of_channels(args: tuple[Any, ...], options: Mapping[str, Any], y: Tensor) -> int:
+    return y.numel() * math.prod(args[1].shape[1:])
+
+
+def _of_inputs(args: tuple[Any, ...], options: Mapping[str, Any], y: Tensor) -> int:
+    return int(args[0].numel()) * math.prod(args[1].shape[1:])
+
+
+def _of_inputs_out_first(args: tuple[Any, ...], options: Mapping[str, Any], y: Tensor) -> int:
+    x, weight = args[:2]
+    return int(x.numel() * weight.shape[0]) // _groups(args[3:]) * math.prod(weight.shape[2:])
+
+
+def _of_columns(args: tuple[Any, ...], options: Mapping[str, Any], y: Tensor) -> int:
+    return y.numel() * int(args[1].shape[1])
+
+
+def _of_both_factors(args: tuple[Any, ...], options: Mapping[str, Any], y: Tensor) -> int:
+    first, second = args[2].shape[1:]
+    return y.numel() * int(first * second + second)
+
+
+def _of_attention(args: tuple[Any, ...], options: Mapping[str, Any], y: Tensor) -> int:
+    query, key, value = args[:3]
+    return y.numel() // int(value.shape[-1]) * int(key.shape[-2]) * int(query.shape[-1] + value.shape[-1])
+
+
+def _of_indices(args: tuple[Any, ...], options: Mapping[str, Any], y: Tensor) -> int:
+    """Of an einsum: factors are multiplied from left to right, and what only one of two has is summed before."""
+    read, arrow, result = args[0].replace(" ", "").partition("->")
+    factors = [_indices(term, factor.shape) for term, factor in zip(read.split(","), args[1], strict=True)]
+    if arrow:
+        kept = set(_indices(result, y.shape))
+    else:
+        kept = {index for index in set().union(*factors) if isinstance(index, int) or read.count(index) == 1}
+    macs, so_far = 0, factors[0]
+    for place, factor in enumerate(factors[1:], 1):
+        wanted = kept.union(*factors[place + 1 :])
+        product = {i: n for i, n in (so_far | factor).items() if i in wanted or (i in so_far and i in factor)}
+        macs += math.prod(product.values())
+        so_far = {i: n for i, n in product.items() if i in wanted}
+    return macs
+
+
+def _indices(term: str, shape: Sequence[int]) -> dict[str | int, int]:
+    """The indices of one factor, and how far they run; those of an ellipsis are numbers. An axis of one has none."""
+    before, _, behind = term.partition("...")
+    inner = range(len(before) + len(behind) - len(shape), 0)
+    return {index: n for index, n in zip((*before, *inner, *behind), shape, strict=True) if n != 1}
+
+
+MACS: dict[Any, Callable[[tuple[Any, ...], Mapping[str, Any], Tensor], int]] = {
+    **dict.fromkeys((ATEN.linear.default, ATEN.matmul.default, ATEN.mm.default, ATEN.bmm.default), _of_rows),
+    **dict.fromkeys((ATEN.mv.default, ATEN.dot.default, ATEN.inner.default), _of_rows),
+    **dict.fromkeys((ATEN.addmm.default, ATEN.baddbmm.default, ATEN.addmv.default), _of_rows_with_addend),
+    ATEN.addbmm.default: _of_summed_batches,
+    ATEN.linalg_vecdot.default: _of_an_axis,
+    ATEN.tensordot.default: _of_axes,
+    ATEN.einsum.default: _of_indices,
+    **dict.fromkeys(CONVOLUTIONS, _of_channels),
+    **dict.fromkeys(TRANSPOSED, _of_inputs),
+    **dict.fromkeys((conv_transpose1d, conv_transpose2d, conv_transpose3d), _of_inputs_out_first),
+    **dict.fromkeys((multiply_from_left, contract_first), _of_columns),
+    ATEN.bilinear.default: _of_both_factors,
+    ATEN.scaled_dot_product_attention.default: _of_attention,
+}
+"""Operation -> its multiply-accumulates, from its arguments, its options and its result."""
+
+
+def count_macs(target: Any, args: tuple[Any, ...], options: Mapping[str, Any], y: Tensor) -> int:
+    """Multiply-accumulates of an operation; zero for what is no product of matrices, nor a convolution.
+
+    Every element of a result sums one product for each element of what is summed over. In a transposed convolution,
+    every input is multiplied by all weights that read it, those whose products lie beyond the edge included, as is
+    usual. Products that a mask of attention hides are counted too.
     """
-    if target in (conv_transpose1d, conv_transpose2d, conv_transpose3d):
-        return x.numel() * weight.shape[0] // _groups(options) * math.prod(weight.shape[2:])
-    if target is contract_first:
-        return y.numel() * weight.shape[1]
-    return y.numel() * (weight.numel() // weight.shape[0])
+    return MACS[target](args, options, y) if target in MACS else 0
