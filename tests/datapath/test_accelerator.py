@@ -13,7 +13,7 @@ import torchvision
 from torch import nn
 
 from hwsim import Accelerator, HwsimError, Scaling, capture, harden
-from hwsim.datapath import WAYS, PlanOptions, division_table, plan_divisions
+from hwsim.datapath import WAYS, Counts, PlanOptions, division_table, plan_divisions
 from tests.datapath.networks import Fire, Residual, build, captured, closed_form
 
 IMAGES = torch.randn(7, 3, 12, 12, generator=torch.Generator().manual_seed(2))
@@ -276,6 +276,21 @@ class TestOverflow:
         assert bool(run.invalid.any())
         assert (run.predictions[run.invalid] == -1).all()
         assert "overflow: first in" in str(run)
+
+    def test_layers_are_told_in_the_order_in_which_they_overflow_first(self):
+        """A module called again after others overflowed keeps the place of its first call; what does not, has none."""
+        counts = Counts(["late", "early", "sound"])
+        for name, values, place in (("early", 3, 2), ("sound", 0, 0), ("late", 5, 4), ("early", 2, 7)):
+            counts.overflow(name, values, place)
+        assert list(counts.nonfinite.items()) == [("early", 5), ("late", 5)]
+        for name, place, expected in (
+            ("early", 9, [("early", 7), ("late", 5)]),
+            ("late", 1, [("late", 7), ("early", 7)]),
+        ):
+            again = Counts()
+            again.overflow(name, 1, place)
+            counts.add(again, 2)
+            assert list(counts.nonfinite.items()) == expected
 
     def test_does_not_happen_when_each_layer_divides(self):
         module = self.deep()

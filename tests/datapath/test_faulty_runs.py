@@ -144,6 +144,23 @@ def test_masking_the_exponents_msb_undoes_every_flip_of_it():
     assert bool(bare.invalid.any())  # Inf and NaN weights: the catastrophic bit
 
 
+def test_guarded_words_of_weights_and_biases_add_up_in_their_layer():
+    _, network = captured(Fire)
+    stored = harden(network, "fp32", store=("weights", "biases"))
+    faults = BitFlips(0.1).draw(Memory(stored.words, stored.format), seed=1)
+    accelerator = Accelerator(network, stored, guards=["out_of_range_to_zero"])
+    counts = accelerator.run(IMAGES, faults).counts
+    expected, both = dict.fromkeys(counts, 0), dict.fromkeys(counts, 0)
+    for region, _, _, after in faults.by_region():
+        layer, read = region.name.rpartition(".")[0], after.view(np.float32)
+        limit = np.abs(stored.words[region.name].view(np.float32)).max()
+        changed = int((~(np.abs(read) <= limit)).sum())
+        expected[layer] += changed
+        both[layer] += changed > 0
+    assert {name: layer.guarded_words for name, layer in counts.items()} == expected
+    assert max(both.values()) == 2
+
+
 def test_every_stored_tensor_can_be_hit():
     """TensorFI2's defect: the last variable was never injected into."""
     _, network = captured(Residual)

@@ -85,6 +85,34 @@ def test_folding_leaves_weights_alone_that_are_read_twice():
         torch.testing.assert_close(run(folded, x), module(x), rtol=1e-5, atol=1e-5)
 
 
+class Normalising(nn.Module):
+    """Two normalisations in one module, one that is called twice, and a parameter that is called as a factor is."""
+
+    def __init__(self):
+        super().__init__()
+        self.multiplier = nn.Parameter(torch.tensor([0.5, -1.5, 2.0]))
+        self.layers = nn.ModuleList(nn.Conv2d(3, 3, 1, bias=False) for _ in range(4))
+        self.shared = nn.BatchNorm2d(3)
+        self.register_buffer("means", torch.randn(2, 3))
+        self.register_buffer("variances", torch.rand(2, 3) + 0.5)
+
+    def forward(self, x):
+        for layer, mean, variance in zip(self.layers, self.means, self.variances, strict=False):
+            x = functional.batch_norm(layer(x), mean, variance)
+        for layer in self.layers[2:]:
+            x = self.shared(layer(x))
+        return (torch.relu(x) * self.multiplier[:, None, None]).mean(dim=(2, 3))
+
+
+@pytest.mark.parametrize("fold", [False, True])
+def test_normalisations_of_one_module_and_calls_of_one_normalisation_keep_apart(fold):
+    torch.manual_seed(0)
+    module, x = settled(nn.Sequential(Normalising())), images(2, 8)
+    network = capture(module, x)
+    with torch.inference_mode():
+        torch.testing.assert_close(run(network.fold_batchnorm() if fold else network, x), module(x))
+
+
 @pytest.mark.parametrize("bounds", [(), (-0.5,), (-0.5, 0.25)])
 def test_hardtanh_clamps_at_the_bounds_that_it_is_given_and_else_at_one(bounds):
     class Clamped(nn.Module):
