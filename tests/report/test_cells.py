@@ -123,6 +123,21 @@ def test_shares_stand_under_what_they_were_measured_at(study: str, title: str) -
                 assert line[head].replace(" [", "[") == percent(row, MEASURES[title])
 
 
+@pytest.mark.parametrize("study", HEADS)
+def test_intervals_stand_beside_their_means_just_where_the_terminal_has_room(study: str) -> None:
+    data, console = shares(made_up(study)), Console(width=300)
+    (wide,) = share_tables(data, 300)
+    needed = console.measure(wide).maximum
+    (lower,) = share_tables(data, needed - 1)
+    assert console.measure(lower).maximum < needed
+    for width in range(console.measure(lower).maximum - 12, needed + 3):
+        tables = share_tables(data, width)
+        found = [console.measure(table).maximum for table in tables]
+        assert max(found) <= width
+        assert (found == [needed]) == (width >= needed)
+        assert (len(tables) == 1) == (width >= console.measure(lower).maximum)
+
+
 def _joined(tables: list[Table]) -> list[Cells]:
     """Tables that go on from each other as one."""
     parts = [terminal_lines(table) for table in tables]

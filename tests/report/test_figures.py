@@ -22,9 +22,9 @@ from matplotlib.text import Text
 from hwsim.experiment.loading import load_scenario
 from hwsim.experiment.points import immune_label, prepared
 from hwsim.experiment.results import Results
-from hwsim.report.axes import power_of_ten, rate_axis
+from hwsim.report.axes import power_of_ten, rate_axis, set_out
 from hwsim.report.bit_figure import bit_error_figure, off_scale
-from hwsim.report.figures import MEASURES, accuracy_figure, panel_figures
+from hwsim.report.figures import MEASURES, accuracy_figure, in_order, panel_figures
 from hwsim.report.looks import looks
 from hwsim.report.style import PALETTE, QUIET, ramp, save, spread, styled
 from hwsim.report.write import draw
@@ -96,6 +96,28 @@ def panels(figure: Figure) -> list[Axes]:
 def test_there_is_a_panel_for_every_format_and_set_of_immune_bits(accuracy: Results) -> None:
     titles = [ax.get_title(loc="left") for ax in panels(accuracy_figure_of(accuracy))]
     assert titles == ["fp16", "fp16, sign immune", "q2.5", "q2.5, sign immune"]
+
+
+@pytest.mark.parametrize("formats", [["q2.5"], ["fp16", "q2.5"], ["fp32", "fp16", "q2.5"]])
+def test_panels_of_two_formats_stand_side_by_side_in_a_lifetime(formats: list[str]) -> None:
+    """Each line of two panels is one temperature; other numbers of formats stand one after the other."""
+    scenario = load_scenario(
+        {
+            "name": "made_up",
+            "network": {"name": "lenet5"},
+            "memory": {"formats": formats, "technology": "stt_mram"},
+            "mission": {
+                "profile": {"for": "1 year"},
+                "at": ["25 degC", "60 degC", "85 degC"],
+                "read_at": ["0 s", "1 day", "1 month", "1 year"],
+            },
+        }
+    )
+    results = Results(scenario, Path("nowhere"), {}, [], [], {})
+    titles = [section.title for section in in_order(results, set_out(results))]
+    degrees = ("25 °C", "60 °C", "85 °C")
+    by_format = [f"{fmt}, {degree}" for fmt in formats for degree in degrees]
+    assert titles == ([f"{fmt}, {d}" for d in degrees for fmt in formats] if len(formats) == 2 else by_format)
 
 
 def accuracy_figure_of(results: Results, measure: str = "accuracy") -> Figure:

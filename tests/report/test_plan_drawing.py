@@ -1,12 +1,13 @@
 """A drawing shows every operation, every rescaling with its elements, and every absorption; nothing overlaps."""
 
+import math
 import re
 from xml.etree import ElementTree
 
 import pytest
 import torch
 
-from hwsim import Accelerator, HwsimError, Scaling, harden
+from hwsim import Accelerator, HwsimError, Scaling, capture, harden
 from hwsim.datapath import WAYS
 from hwsim.datapath.places import places
 from hwsim.report.plan_drawing import LONGEST, MARKS, _short, draw_plan
@@ -123,3 +124,31 @@ def test_an_alignment_is_drawn_with_the_number_that_the_list_names():
         f"{signs[place.kind]} {place.elements:,} elements by {place.by}: {place.cause.located}" for place in found
     )
     assert {place.kind for place in found} == set(signs)
+
+
+def scales(drawing):
+    """Name of each row -> the scale that stands beside it."""
+    lines = {}
+    for text in ElementTree.fromstring(drawing).iter(f"{SVG}text"):
+        lines.setdefault(text.get("y"), []).append(text.text)
+    # A row without a scale has none behind its kind and its name.
+    return {line[1]: [text for text in line[2:] if text.startswith("2^")] for line in lines.values() if len(line) > 1}
+
+
+@pytest.mark.parametrize("size", [0.01, 100.0])  # constants above one and below
+def test_a_row_shows_the_scale_of_what_comes_out_of_it_last(size):
+    torch.manual_seed(0)
+    block = torch.nn.Sequential(torch.nn.Linear(6, 6), torch.nn.ReLU(), torch.nn.Linear(6, 5))
+    with torch.no_grad():
+        for layer in (block[0], block[2]):
+            layer.weight *= size
+    network = capture(torch.nn.Sequential(block, torch.nn.Linear(5, 3)).eval(), torch.zeros(1, 6))
+    stored = harden(network, "fp32", Scaling())
+    plan = Accelerator(network, stored, "logits").plan
+    found = places(network, stored, plan)
+    first, second = (math.log2(float(stored.constants[f"0.{n}.weight"].values[0])) for n in (0, 2))
+    assert (first < 0) == (second < 0) == (size > 1)
+    shown = scales(draw_plan(network, plan, found))
+    assert shown["0.0"] == shown["0.1"] == [f"2^{first:.4g}"]
+    assert shown["0.2"] == [f"2^{first + second:.4g}"]
+    assert scales(draw_plan(network, plan, found, fold=1))["0"] == [f"2^{first + second:.4g}"]

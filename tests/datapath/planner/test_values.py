@@ -61,3 +61,24 @@ def test_a_power_of_two_is_the_possible_one_nearest_to_the_preferred_constant(fr
 def test_a_real_constant_is_the_possible_one_nearest_to_the_preferred_one(low, high, expected):
     found = plan(scaled_once(Freedom(2.0, 64.0, 24.5), low, high)).constants["W"].log2
     assert found == pytest.approx(expected, abs=2**-19)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "steps"), [(1.0, 3.3, math.floor(3.3 * 2**20)), (4.7, 9.0, math.ceil(4.7 * 2**20))]
+)
+def test_a_constant_has_twenty_binary_digits_behind_the_point(low, high, steps):
+    found = plan(scaled_once(Freedom(2.0, 64.0, 24.5), low, high)).constants["W"]
+    assert found.powers == ((2, Fraction(steps, 2**20)),)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"), [(0.2, 9.0, 1), (-9.0, -0.2, -1), (0.2, 0.6, Fraction(1, 2)), (-3.0, 3.0, 0)]
+)
+def test_the_result_of_an_absorber_has_as_few_digits_as_its_range_allows(low, high, expected):
+    nodes = (
+        Node("images", "source", (), Tensor("x", 10)),
+        Node("norm", "absorb", ("x",), Tensor("n", 4, low, high)),
+        Node("end", "absorb", ("n",), Tensor("e", 4)),
+        Node("logits", "output", ("e",)),
+    )
+    assert plan(Problem(nodes, COUNT)).potentials["n"].powers == (((2, expected),) if expected else ())
