@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from hwsim.errors import HwsimError
 from hwsim.experiment.memory_settings import MemorySettings
 from hwsim.experiment.scenario import Scenario, Variant
 from hwsim.memory import DeviceConfig
@@ -37,6 +38,30 @@ def device_config(scenario: Scenario, variant: Variant) -> DeviceConfig:
         new=memory.new,
         cycles=memory.cycles,
     )
+
+
+def check_constants(scenario: Scenario) -> None:
+    """Raises `HwsimError` for a constant that the scenario gives and that nothing in its devices follows from.
+
+    A table in a file is of a technology and not of one run: it may say more.
+    """
+    memory, mission = scenario.memory, scenario.mission
+    cells = memory.cells()
+    if cells is None or not memory.constants_given:
+        return
+    used = frozenset[str]().union(*(device_config(scenario, one).constants_used for one in scenario.variants))
+    replaced = mission.replaced if mission is not None else {}
+    for name in memory.constants_given:
+        constant = f"The constant {name!r} of {cells.name!r} is not used by this run"
+        if name in replaced:
+            raise HwsimError(f"{constant}: every phase of the mission has its own `{replaced[name]}`; leave one out.")
+        if name in ("banks", "interleave", "word_bits") and getattr(memory, name) is not None:
+            raise HwsimError(f"{constant}: `memory.{name}` is given too; leave one out.")
+        if name not in used:
+            raise HwsimError(
+                f"{constant}: neither what fails in its cells nor how they lie depends on it; leave it out of the "
+                "scenario."
+            )
 
 
 def _mechanisms(memory: MemorySettings) -> Iterator[Mechanism]:

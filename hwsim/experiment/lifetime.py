@@ -13,7 +13,7 @@ from hwsim.experiment import columns
 from hwsim.experiment.bench import Given, open_bench
 from hwsim.experiment.causes import cause_rows
 from hwsim.experiment.environment import load_captured
-from hwsim.experiment.life import device_config
+from hwsim.experiment.life import check_constants, device_config
 from hwsim.experiment.loading import load_scenario
 from hwsim.experiment.plans import cost_rows, plan_rows
 from hwsim.experiment.points import LifePoint, Trial, all_trials, lives_of, prepared
@@ -38,11 +38,13 @@ def lifetime_study(
 
     Raises:
         HwsimError: before the first trial, if the network or the images are not to be had, a combination that the
-            scenario names cannot be run, or the weights do not fit the device.
+            scenario names cannot be run, a constant that it gives is of no use in it, or the weights do not fit the
+            device.
     """
-    bench, facts, environment = open_bench(scenario, progress, given)
     assert scenario.mission is not None
     device_config(scenario, scenario.variants[0])  # a fault map that cannot be read is said before all else
+    check_constants(scenario)
+    bench, facts, environment = open_bench(scenario, progress, given)
     facts["constants"] = constant_rows(scenario.memory.cells())
     environment["inputs"] |= _files_read(scenario, facts["constants"])
     bench.plans.update(folder.plans(environment))

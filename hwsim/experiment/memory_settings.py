@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from hwsim.errors import HwsimError, unknown
 from hwsim.experiment.quantities import Capacity
 from hwsim.experiment.settings import REQUIRED, Settings, WrongValueError, one_or_many, setting, unique
-from hwsim.memory.constants import Technology, technology
+from hwsim.memory.constants import GROUPS, Technology, technology
 from hwsim.memory.ecc import code_names
 from hwsim.memory.geometry import MOST_INTERLEAVED
 from hwsim.words import get_format
@@ -206,6 +206,12 @@ class MemorySettings(Settings):
             if self.fault_map is not None and getattr(self, key) is not None:
                 raise HwsimError(f"`{key}` is what the fault map says already: leave it out")
         return self
+
+    @property
+    def constants_given(self) -> tuple[str, ...]:
+        """The constants that the scenario itself gives other values than those of a technology known by name."""
+        own = self.technology if isinstance(self.technology, dict) and "based_on" in self.technology else {}
+        return (*self.constants, *(name for group in GROUPS for name in own.get(group, {})))
 
     def cells(self) -> Technology | None:
         """The technology with the scenario's own constants.

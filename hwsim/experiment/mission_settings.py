@@ -109,6 +109,13 @@ class MissionSettings(Settings):
                 cells = f"the cells of {technology.name!r}" if technology else "cells of no technology"
                 raise HwsimError(f"`{places[0]}` has no effect on {cells}: leave it out")
 
+    @property
+    def replaced(self) -> dict[str, str]:
+        """Constants of the technology that no phase leaves to it, and the key that says them instead."""
+        return {
+            constant: key for key, constant in _OF_TECHNOLOGY.items() if getattr(self, key) or not self._inherited(key)
+        }
+
     def _inherited(self, key: str) -> bool:
         """Whether any phase leaves `key` to the mission."""
         return any(getattr(phase, key) is None for phase in self.profile)

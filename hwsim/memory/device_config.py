@@ -20,8 +20,9 @@ from hwsim.memory.geometry import Geometry
 from hwsim.memory.image import Fill, Placement
 from hwsim.memory.mechanism import STAGES, Mechanism, check_mechanism
 from hwsim.memory.mechanisms import mechanisms_of
+from hwsim.memory.technology import Watched
 from hwsim.memory.units import quantity
-from hwsim.words import WordFormat
+from hwsim.words import WordFormat, get_format
 
 Source: TypeAlias = "str | Path | Mapping[str, Any] | Technology | None"
 
@@ -140,6 +141,20 @@ class DeviceConfig:
         )
         return Placement(geometry, code)
 
+    @property
+    def constants_used(self) -> frozenset[str]:
+        """The constants of its technology that it reads: those of what fails, and of how the cells lie.
+
+        What the table has besides, such as the energy of an access or the levels of cells of more bits, nothing here
+        depends on.
+        """
+        if self.technology is None:
+            return frozenset()
+        watched = Watched(**{one.name: getattr(self.technology, one.name) for one in fields(Technology)})
+        config = replace(self, technology=watched)  # which makes its mechanisms
+        config.placement(get_format("fp32"), 1)
+        return frozenset(watched.read)
+
     def require_room(self, placement: Placement, format: WordFormat, words: int) -> None:
         """Raises `HwsimError` unless number words fit the cells of a placement."""
         most = placement.geometry.words if self.words is None else self.words
@@ -153,8 +168,8 @@ class DeviceConfig:
     def _setting(self, name: str, otherwise: int) -> int:
         """A number that is given here, or by the table of the technology, or by neither."""
         given = getattr(self, name)
-        if given is None and self.technology is not None and name in self.technology.geometry:
-            entry = self.technology.geometry[name]
+        if given is None and self.technology is not None and name in self.technology:
+            entry = self.technology[name]
             return int(entry.to(entry.unit))
         return int(otherwise if given is None else given)
 

@@ -178,6 +178,21 @@ class Technology:
 
 
 @dataclass(frozen=True)
+class Watched(Technology):
+    """A technology that notes which of its constants are read by name.
+
+    Attributes:
+        read: their names.
+    """
+
+    read: set[str] = field(default_factory=set, compare=False)
+
+    def __getitem__(self, name: str) -> Constant:
+        self.read.add(name)
+        return super().__getitem__(name)
+
+
+@dataclass(frozen=True)
 class DevicePoint:
     """What was published of one device: it holds data for a time at a temperature, with an error rate.
 

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from hwsim.errors import HwsimError
+from hwsim.experiment.life import check_constants
 from hwsim.experiment.loading import as_data, load_scenario, to_toml
 from hwsim.experiment.memory_settings import New, Uncorrectable
 from hwsim.experiment.mission_settings import Sweep
 from hwsim.experiment.points import LifePoint, all_trials
+from hwsim.experiment.run import run_scenario
 from hwsim.memory.ecc import POLICIES
 from hwsim.memory.mission import Condition, Mission, Phase
 
@@ -163,3 +165,31 @@ def test_constants_of_a_scenario_are_told_from_those_of_the_table() -> None:
 def test_the_words_of_the_schema_are_those_of_the_parts_that_they_set() -> None:
     assert set(Uncorrectable.__args__) == set(POLICIES)
     assert set(New.__args__) == {"zeros", "ones", "random"}
+
+
+@pytest.mark.parametrize(
+    ("memory", "mission", "why"),
+    [
+        ({"technology": "pcm", "constants": {"levels_2bit": [0, 0.3, 0.6, 1]}}, {}, "neither what fails"),
+        ({"technology": "sram", "constants": {"read_energy": 2}}, {}, "neither what fails"),
+        ({"technology": {"based_on": "sram", "constants": {}, "access": {"read_energy": 2}}}, {}, "neither what fails"),
+        ({"technology": "sram", "banks": 2, "constants": {"banks": 4}}, {}, "`memory.banks` is given too"),
+        ({"technology": "sram", "constants": {"nominal_voltage": 0.7}}, {"voltage": "0.8 V"}, "its own `voltage`"),
+        (
+            {"technology": "dram", "constants": {"refresh_interval": 1}},
+            {"profile": [{"for": "1 day", "at": "25 degC", "refresh_every": "1 s"}]},
+            "its own `refresh_every`",
+        ),
+    ],
+)
+def test_a_constant_that_a_run_would_ignore_is_refused_before_it_begins(
+    memory: dict[str, Any], mission: dict[str, Any], why: str, tmp_path: Path
+) -> None:
+    with pytest.raises(HwsimError, match=f"is not used by this run: .*{why}.*; leave (it|one) out"):
+        run_scenario(life(memory, mission), out=tmp_path / "r")
+    assert not (tmp_path / "r").exists()
+
+
+def test_constants_that_some_phase_leaves_to_the_technology_are_used() -> None:
+    own = {"technology": "sram", "constants": {"nominal_voltage": 0.7, "banks": 4, "vmin_mean": 0.4}}
+    check_constants(load_scenario(life(own, {"profile": [{"for": "1 h", "voltage": "1 V"}, {"for": "1 h"}]})))

@@ -1,7 +1,9 @@
 """The fault mechanisms of each technology, and those of none (`generic`).
 
 Each technology's module has a function `build(technology)`: a mapping from the names that a table lists under
-`mechanisms` to mechanisms with the table's constants. A name may stand for several that differ in what they strike.
+`mechanisms` to functions that make them with the table's constants. A name may stand for several mechanisms that differ
+in what they strike. Only what a table lists is made, so that no other constant is read: see `constants_used` of a
+`DeviceConfig`.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ def mechanisms_of(source: Technology) -> tuple[Mechanism, ...]:
     for name in source.mechanisms:
         if name not in built:
             raise unknown(f"mechanism of {source.name}", name, built)
-        found += [built[name]] if isinstance(built[name], Mechanism) else built[name]
+        made = built[name]()
+        found += [made] if isinstance(made, Mechanism) else made
     return tuple(found)
 
 

@@ -7,7 +7,7 @@ known per chip: a memory that is part of a chip meets its share of them, one of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,19 +32,26 @@ from hwsim.memory.weak_cells import weak_cells, weak_thresholds
 _UNITS: dict[str, Scope | None] = {"bit": "cell", "n_bank": None, "n_rank": None}
 
 
-def build(technology: Technology) -> dict[str, Mechanism | Sequence[Mechanism]]:
-    """The mechanisms of a DRAM with a table's constants; `field_failures` are one for each mode of failure."""
+def build(technology: Technology) -> dict[str, Callable[[], Mechanism | Sequence[Mechanism]]]:
+    """What makes the mechanisms of a DRAM with a table's constants; `field_failures` are one for each mode."""
+    return {"retention": lambda: _retention(technology), "field_failures": lambda: _field_failures(technology)}
+
+
+def _field_failures(technology: Technology) -> list[Mechanism]:
     chip_cells = round(technology["chip_capacity"].to("bit"))
     modes = {
         f"{kind}_{mode}": Mode(mode, technology[f"{kind}_{mode}_fit"].to("FIT"), chip_cells)
         for kind in ("transient", "permanent")
         for mode in FIELD_SCOPES
     }
-    failures = [
+    return [
         TransientFailure(name, mode) if name.startswith("transient") else PermanentFailure(name, mode)
         for name, mode in modes.items()
     ]
-    retention = Retention(
+
+
+def _retention(technology: Technology) -> Retention:
+    return Retention(
         log_mean=technology["retention_log_mean"].to("1"),
         log_sigma=technology["retention_log_sigma"].to("1"),
         reference_c=technology["retention_reference_temperature"].to("degC"),
@@ -53,7 +60,6 @@ def build(technology: Technology) -> dict[str, Mechanism | Sequence[Mechanism]]:
         halved_above_c=technology["refresh_halved_above"].to("degC"),
         true_share=technology["true_cell_share"].to("1"),
     )
-    return {"retention": retention, "field_failures": failures}
 
 
 # ---- Retention

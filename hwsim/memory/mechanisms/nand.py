@@ -28,8 +28,8 @@ _DISTURB = ("disturb", "disturb_cycle_exponent", "disturb_read_exponent")
 _LOG_TIME = ("slope", "slope_per_cycle", "offset", "offset_per_cycle")
 
 
-def build(technology: Technology) -> dict[str, Mechanism]:
-    """The mechanisms of a flash memory with a table's constants, of either fit."""
+def build(technology: Technology) -> dict[str, Callable[[], Mechanism]]:
+    """What makes the mechanisms of a flash memory with a table's constants, of either fit."""
     earlier = int(technology["cycles"].to("1"))
 
     def retention(law: Law) -> Retention:
@@ -42,11 +42,13 @@ def build(technology: Technology) -> dict[str, Mechanism]:
         )
 
     if "slope" in technology:
-        return {"retention": retention(partial(log_time_bit_error_rate, **technology.values(*_LOG_TIME)))}
+        return {"retention": lambda: retention(partial(log_time_bit_error_rate, **technology.values(*_LOG_TIME)))}
     return {
-        "wear": Wear(partial(wear_error, **technology.values(*_WEAR)), technology["wear_to_one"].to("1"), earlier),
-        "retention": retention(partial(retention_error, **technology.values(*_RETENTION))),
-        "read_disturb": ReadDisturb(
+        "wear": lambda: Wear(
+            partial(wear_error, **technology.values(*_WEAR)), technology["wear_to_one"].to("1"), earlier
+        ),
+        "retention": lambda: retention(partial(retention_error, **technology.values(*_RETENTION))),
+        "read_disturb": lambda: ReadDisturb(
             partial(read_disturb_error, **technology.values(*_DISTURB)),
             technology["read_disturb_to_one"].to("1"),
             earlier,

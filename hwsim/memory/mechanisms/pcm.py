@@ -6,7 +6,7 @@ Programming noise and drift exponents are new at every write.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,17 @@ from hwsim.memory.physics.pcm import EXPONENT_LAW, crystallised, drift_exponent,
 from hwsim.memory.technology import Technology
 
 
-def build(technology: Technology) -> dict[str, Mechanism | Sequence[Mechanism]]:
-    """The mechanisms of a phase-change memory with a table's constants; `stuck` are two, of which one is wear."""
+def build(technology: Technology) -> dict[str, Callable[[], Mechanism | Sequence[Mechanism]]]:
+    """What makes the mechanisms of a phase-change memory with a table's constants; `stuck` are two, one is wear."""
     bits = bits_per_cell(technology)
-    drift = Drift.of(technology, bits)
+    return {
+        "drift": lambda: level_errors("drift", bits, Drift.of(technology, bits).errors),
+        "crystallisation": lambda: _crystallisation(technology, bits),
+        "stuck": lambda: stuck_levels(technology),
+    }
+
+
+def _crystallisation(technology: Technology, bits: int) -> Mechanism:
     crystals = Crystals(
         levels=1 << bits,
         activation_energy_ev=technology["crystallisation_activation_energy"].to("eV"),
@@ -30,11 +37,7 @@ def build(technology: Technology) -> dict[str, Mechanism | Sequence[Mechanism]]:
         reference_s=technology["crystallisation_reference_time"].to("s"),
         reference_failure=technology["crystallisation_reference_failure"].to("1"),
     )
-    return {
-        "drift": level_errors("drift", bits, drift.errors),
-        "crystallisation": level_errors("crystallisation", bits, crystals.errors, "0 to 1"),
-        "stuck": stuck_levels(technology),
-    }
+    return level_errors("crystallisation", bits, crystals.errors, "0 to 1")
 
 
 @dataclass(frozen=True, eq=False)

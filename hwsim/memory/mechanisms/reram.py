@@ -6,7 +6,7 @@ Gray code of its level. Where a cell lies within its level is new at every write
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hwsim.memory.mechanism import Mechanism, Situation
@@ -16,8 +16,12 @@ from hwsim.memory.physics.reram import relaxed_read_errors
 from hwsim.memory.technology import Technology, Value
 
 
-def build(technology: Technology) -> dict[str, Mechanism | Sequence[Mechanism]]:
-    """The mechanisms of a resistive memory with a table's constants; `stuck` are two, of which one is wear."""
+def build(technology: Technology) -> dict[str, Callable[[], Mechanism | Sequence[Mechanism]]]:
+    """What makes the mechanisms of a resistive memory with a table's constants; `stuck` are two, one of them wear."""
+    return {"relaxation": lambda: _relaxation(technology), "stuck": lambda: stuck_levels(technology)}
+
+
+def _relaxation(technology: Technology) -> Mechanism:
     bits = bits_per_cell(technology)
     relaxation = Relaxation(
         means=technology[f"levels_{bits}bit"].value,
@@ -26,10 +30,7 @@ def build(technology: Technology) -> dict[str, Mechanism | Sequence[Mechanism]]:
         end_s=technology["relaxation_end"].to("s"),
         growth=technology["relaxation_growth"].to("1"),
     )
-    return {
-        "relaxation": level_errors("relaxation", bits, relaxation.errors),
-        "stuck": stuck_levels(technology),
-    }
+    return level_errors("relaxation", bits, relaxation.errors)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ weak as each other are drawn together at the rate of the weakest of them, and th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -40,22 +41,25 @@ _MOST = 8.3  # standard deviations that a normal number made from 53 bits has at
 _LEAST = 1e-23  # below the lowest threshold of a cell, 2^-53 of 1e-6
 
 
-def build(technology: Technology) -> dict[str, Mechanism]:
-    """The mechanisms of an SRAM with a table's constants."""
-    cells = MinimumVoltages(
-        mean_v=technology["vmin_mean"].to("V"),
-        spread=spread(
-            technology["vmin_sigma"].to("V"),
-            technology["vmin_block_share"].to("1"),
-            technology["vmin_column_share"].to("1"),
-        ),
-        one_share=technology["preferred_one_share"].to("1"),
-        nominal_v=technology["nominal_voltage"].to("V"),
-    )
+def build(technology: Technology) -> dict[str, Callable[[], Mechanism]]:
+    """What makes the mechanisms of an SRAM with a table's constants."""
+
+    def cells() -> MinimumVoltages:
+        return MinimumVoltages(
+            mean_v=technology["vmin_mean"].to("V"),
+            spread=spread(
+                technology["vmin_sigma"].to("V"),
+                technology["vmin_block_share"].to("1"),
+                technology["vmin_column_share"].to("1"),
+            ),
+            one_share=technology["preferred_one_share"].to("1"),
+            nominal_v=technology["nominal_voltage"].to("V"),
+        )
+
     return {
-        "low_voltage": LowVoltage(cells),
-        "bti": Ageing(
-            cells,
+        "low_voltage": lambda: LowVoltage(cells()),
+        "bti": lambda: Ageing(
+            cells(),
             sensitivity=technology["vmin_sensitivity"].to("1"),
             end_of_life_shift_v=technology["bti_end_of_life_shift"].to("V"),
             end_of_life_s=technology["bti_end_of_life"].to("s"),
@@ -66,7 +70,7 @@ def build(technology: Technology) -> dict[str, Mechanism]:
             activation_energy_ev=technology["bti_activation_energy"].to("eV"),
             voltage_exponent=technology["bti_voltage_exponent"].to("1"),
         ),
-        "soft_error": SoftErrors(technology["soft_error_rate"].to("FIT/Mb")),
+        "soft_error": lambda: SoftErrors(technology["soft_error_rate"].to("FIT/Mb")),
     }
 
 

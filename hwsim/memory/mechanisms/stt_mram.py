@@ -7,6 +7,7 @@ each write. Reads disturb so few that which cells they are is drawn anew after e
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,27 +27,30 @@ from hwsim.memory.spread_events import SpreadEvents, average_rates
 from hwsim.memory.technology import Technology
 
 
-def build(technology: Technology) -> dict[str, Mechanism]:
-    """The mechanisms of an STT-MRAM with a table's constants."""
+def build(technology: Technology) -> dict[str, Callable[[], Mechanism]]:
+    """What makes the mechanisms of an STT-MRAM with a table's constants."""
     barriers = Barriers(
         delta=technology["delta"].to("1"),
         reference_c=technology["delta_reference_temperature"].to("degC"),
         sigma=technology["delta_sigma"].to("1"),
         asymmetry=technology["delta_asymmetry"].to("1"),
     )
-    tau0_s = technology["tau0"].to("s")
-    unit_s = float(relaxation_time(technology["damping"].to("1"), technology["anisotropy_field"].to("T")))
-    return {
-        "retention": Retention(barriers, tau0_s),
-        "write_error": WriteError(
+
+    def write_errors() -> WriteError:
+        unit_s = float(relaxation_time(technology["damping"].to("1"), technology["anisotropy_field"].to("T")))
+        return WriteError(
             barriers,
             overdrive=technology["write_overdrive"].to("1"),
             pulse=technology["write_pulse"].to("s") / unit_s,
             tries=int(technology["write_tries"].to("1")),
-        ),
-        "read_disturb": ReadDisturb(
+        )
+
+    return {
+        "retention": lambda: Retention(barriers, technology["tau0"].to("s")),
+        "write_error": write_errors,
+        "read_disturb": lambda: ReadDisturb(
             barriers,
-            tau0_s,
+            tau0_s=technology["tau0"].to("s"),
             pulse_s=technology["read_pulse"].to("s"),
             current_ratio=technology["read_current_ratio"].to("1"),
             exponent=technology["read_exponent"].to("1"),

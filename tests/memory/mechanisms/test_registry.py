@@ -7,9 +7,11 @@ import pytest
 from hwsim.errors import HwsimError
 from hwsim.memory.constants import technologies, technology
 from hwsim.memory.device import Device
+from hwsim.memory.device_config import DeviceConfig
 from hwsim.memory.mechanism import check_mechanism
 from hwsim.memory.mechanisms import mechanisms_of
 from hwsim.memory.mission import Condition, Mission, Phase
+from hwsim.memory.technology import Technology
 from tests.memory.mechanisms.on_device import DAY, HOUR, YEAR, cells_of, image
 
 
@@ -62,3 +64,36 @@ def test_constants_of_no_known_technology_are_refused() -> None:
     with pytest.raises(HwsimError, match="No mechanisms are known for the constants of 'mine': base the table on one"):
         Device({"name": "mine", "title": "mine", "mechanisms": ["stuck"],
                 "constants": {"a": {"value": 1, "unit": "1", "source": "me", "trust": "assumed"}}})  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name in technologies() if "/" not in name])
+def test_a_constant_that_is_not_used_changes_nothing_and_those_of_an_access_are_not_used(name: str) -> None:
+    known = technology(name)
+    used = DeviceConfig(technology=known).constants_used
+    assert used.isdisjoint(known.access)
+    assert {"sram": "vmin_mean", "stt_mram": "delta", "dram": "retention_slope"}.get(name, "word_bits") in used
+
+    def lived(part: Technology) -> set[int]:
+        device = Device(part, seed=3)
+        device.write(image(3000, None))
+        device.advance(Mission.constant(Condition(125, reads_per_s=10), YEAR))
+        return cells_of(device)
+
+    for constant in known:
+        if constant.name not in used and constant.name not in known.access:
+            value = constant.value
+            other = [one * 1.25 for one in value] if isinstance(value, tuple) else value * 2
+            assert lived(known.override({constant.name: other})) == lived(known)
+
+
+def test_only_the_constants_of_mechanisms_that_are_listed_and_of_settings_that_are_left_open_are_used() -> None:
+    heat = technology({"name": "mine", "based_on": "stt_mram", "mechanisms": ["retention"]})
+    barriers = {"delta", "delta_reference_temperature", "delta_sigma", "delta_asymmetry"}
+    shape = {"word_bits", "banks", "interleave", "block_rows", "block_columns"} & {*heat.geometry}
+    assert DeviceConfig(technology=heat).constants_used == barriers | {"tau0"} | shape
+    assert DeviceConfig(technology=heat, banks=2).constants_used == barriers | {"tau0"} | shape - {"banks"}
+    levels = {"levels_1bit", "levels_2bit"}
+    assert DeviceConfig(technology=technology("pcm")).constants_used & levels == {"levels_1bit"}
+    two = technology("pcm").override({"bits_per_cell": 2})
+    assert DeviceConfig(technology=two).constants_used & levels == {"levels_2bit"}
+    assert not DeviceConfig().constants_used
