@@ -9,6 +9,7 @@ a seed is the same on every machine: `--only n` runs it alone.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import copy
 import datetime
 import io
@@ -37,8 +38,10 @@ from hwsim.memory.constants import technologies, technology
 from hwsim.memory.fault_map import FaultMap
 from hwsim.memory.units import _ALIASES, _FIXED, _PREFIXES, _SCALABLE, quantity
 from hwsim.words import describe, format_names
+from tests.fuzz_runs import made_scenario, run_to_its_end
 
 LIMIT_S = 20  # for one case
+RUN_S = 5  # for a scenario that is run: a longer one is no fault
 
 DEEP: list[Any] = []
 for _ in range(2000):
@@ -53,6 +56,25 @@ STRANGE: list[Any] = [
     "default", "\ud800", "é" * 90, [], [[]], [0], [1, 2], ["x"], [None], {}, {"x": 1}, {"": {}}, {"name": "x"}, [{}],
     DEEP, [0.5] * 3, list(range(200)), datetime.date(2000, 1, 1), datetime.datetime(2000, 1, 1), datetime.time(1),
 ]  # fmt: skip
+
+
+class TookTooLongError(Exception):
+    """A case did not end."""
+
+
+@contextmanager
+def limited(seconds: int) -> Iterator[None]:
+    """Ends what takes too long."""
+
+    def stop(*_: object) -> None:
+        raise TookTooLongError(f"more than {seconds} s")
+
+    before, left = signal.signal(signal.SIGALRM, stop), signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        signal.alarm(left)
 
 
 class Maker:
@@ -309,36 +331,24 @@ def technology_table(make: Maker) -> None:
     technology(table)
 
 
+def accepted(make: Maker) -> None:
+    """A scenario that is run to its end, or for a few seconds."""
+    with contextlib.suppress(TookTooLongError), limited(RUN_S):
+        run_to_its_end(made_scenario(make.random), make.folder / "run")
+
+
 KINDS: tuple[Callable[[Maker], None], ...] = (
     scenario_mapping, scenario_mapping, scenario_file, setting, setting, unit, word, fault_map, weights,
     technology_table,
 )  # fmt: skip
 
 
-class TookTooLongError(Exception):
-    """A case did not end."""
-
-
-@contextmanager
-def limited(seconds: int) -> Iterator[None]:
-    """Ends what takes too long."""
-
-    def stop(*_: object) -> None:
-        raise TookTooLongError(f"more than {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def run(seed: int, number: int, folder: Path) -> str | None:
+def run(
+    seed: int, number: int, folder: Path, kinds: tuple[Callable[[Maker], None], ...] = (*KINDS, accepted)
+) -> str | None:
     """Runs a case. What was wrong, or None if it ended in a result or in one short sentence."""
     chosen = random.Random(f"{seed}, case {number}")
-    kind = chosen.choice(KINDS)
+    kind = chosen.choice(kinds)
     try:
         with limited(LIMIT_S), warnings.catch_warnings():
             warnings.simplefilter("ignore")

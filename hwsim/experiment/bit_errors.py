@@ -6,7 +6,6 @@ used, after dividing by its constant.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -21,6 +20,7 @@ from hwsim.experiment.scenario import Scenario
 from hwsim.experiment.store import RESULTS, ResultsFolder
 from hwsim.experiment.trials import store_weights
 from hwsim.hardening import Hardened, flip_errors
+from hwsim.hardening.flips import SumOfSquares
 
 
 def bit_error_study(scenario: Scenario, folder: ResultsFolder, progress: Progress) -> Results:
@@ -56,7 +56,8 @@ def bit_error_rows(stored: Hardened) -> Iterator[Row]:
     fmt = stored.format
     words = sum(tensor.size for tensor in stored.words.values())
     for bit in reversed(range(fmt.width)):
-        largest = total = squares = 0.0
+        largest = total = 0.0
+        squares = SumOfSquares()
         finite = 0
         for name, tensor in stored.words.items():
             errors = flip_errors(tensor, bit, fmt) / stored.constants[name].spread(tensor.shape)
@@ -64,13 +65,13 @@ def bit_error_rows(stored: Hardened) -> Iterator[Row]:
             finite += errors.size
             largest = max(largest, float(errors.max(initial=0.0)))
             total += float(errors.sum())
-            squares += float(np.square(errors).sum())
+            squares.add(errors)
         yield {
             "bit": bit,
             "field": fmt.field_of(bit).name,
             "words": words,
             "nonfinite": words - finite,
             "mean_error": total / finite if finite else None,
-            "rms_error": math.sqrt(squares / finite) if finite else None,
+            "rms_error": squares.root_mean(finite) if finite else None,
             "max_error": largest if finite else None,
         }

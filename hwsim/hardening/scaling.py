@@ -22,6 +22,8 @@ from hwsim.words import WordFormat
 EXPONENT_BITS = 10
 """Bits of a stored constant's exponent: -512..511 covers t / max|W| of any two FP32 numbers (2**-276..2**277)."""
 
+_BIAS = 1 << EXPONENT_BITS - 1
+
 
 @dataclass(frozen=True)
 class Scaling:
@@ -60,14 +62,25 @@ class Scaling:
         return self.target
 
     def constants(self, weight: NDArray[np.floating], fmt: WordFormat) -> Constants:
-        """The constants of one weight tensor, whose axis 0 is the output channel."""
+        """The constants of one weight tensor, whose axis 0 is the output channel.
+
+        Raises:
+            HwsimError: as `target_in`, and for a t so far from the weights that the exponent of a stored constant
+                cannot say how far.
+        """
         per_channel = self.granularity == "channel"
         peaks = np.abs(weight.reshape(len(weight), -1)).max(axis=1) if weight.size else np.zeros(1)
         if not per_channel:
             peaks = peaks.max(keepdims=True)
         # A channel of zeros needs no protection: c = 1.
-        with np.errstate(divide="ignore"):
-            exact = np.where(peaks > 0, self.target_in(fmt) / peaks.astype(np.float64), 1.0)
+        target = self.target_in(fmt)
+        with np.errstate(divide="ignore", over="ignore"):
+            exact = np.where(peaks > 0, target / peaks.astype(np.float64), 1.0)
+        if not ((exact >= 2.0**-_BIAS) & (exact < 2.0**_BIAS)).all():
+            raise HwsimError(
+                f"Scaling target t = {target:g} is too far from weights of up to {peaks.max():g}, since a stored "
+                f"constant has an exponent from {-_BIAS} to {_BIAS - 1}: choose a target nearer to them."
+            )
         fraction, exponent = np.frexp(exact)  # fraction in [0.5, 1)
         bits = 1 if self.power_of_two else SIGNIFICAND_BITS
         significand = np.floor(np.ldexp(fraction, bits)) * 2.0 ** (1 - bits)  # rounded down, in [1, 2)

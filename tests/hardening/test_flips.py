@@ -1,6 +1,7 @@
 """The error of one flip, against one word after the other and closed forms."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from torch import nn
 
 from hwsim import HwsimError, Scaling, capture, get_format, harden
 from hwsim.hardening import Constants, rms_flip_error
+from hwsim.hardening.flips import SumOfSquares
 from hwsim.network import Scale
 
 
@@ -53,3 +55,24 @@ def test_half_the_constant_does_not_double_it_in_floating_point():
 def test_bits_that_the_format_does_not_have_are_refused():
     with pytest.raises(HwsimError, match="exponent_msb"):
         rms_flip_error(harden(network(), "q2.5", Scaling()), "exponent_msb")
+
+
+@pytest.mark.parametrize("power", [0, 300, 479, 500, 640, 1000])
+def test_squares_that_no_double_holds_have_a_root_mean(power):
+    for first in ([3.0], [3.0, 4.0], [4.0, 3.0, 1.0]):  # each number alone, and all at once
+        squares = SumOfSquares()
+        squares.add(np.array([1.0]))
+        for number in first:
+            squares.add(np.array([math.ldexp(number, power)]))
+        squares.add(np.array([]))
+        count = sum(number**2 for number in first)
+        low = 2.0 ** (-2 * power)
+        assert squares.root_mean(2) == pytest.approx(math.ldexp(math.sqrt((count + low) / 2), power), rel=1e-15)
+
+
+@pytest.mark.parametrize("power", [-100, 200, 450])
+def test_a_power_of_two_of_the_target_is_one_of_the_error_however_large(power):
+    stored = harden(network(), "q2.5", Scaling(power_of_two=True))
+    scaled = {w: Constants(c.significand, c.exponent - power, False) for w, c in stored.constants.items()}
+    far = replace(stored, constants=scaled)  # the same words, used 2^power times as large
+    assert rms_flip_error(far) == math.ldexp(rms_flip_error(stored), power)
