@@ -38,11 +38,8 @@ def test_the_cheapest_partition_is_the_least_of_all(shift, real, seed):
     held = star(4, shift, real)
     pairs = [pair for pair in itertools.combinations(range(4), 2) if draw.random() < 0.6]
     apart = {Difference(0, a, b, shift is None or draw.random() < 0.5) for a, b in pairs}
-    every = [
-        tuple(zip(kinds, blocks, strict=True))
-        for kinds in itertools.product(range(4), repeat=4)
-        for blocks in itertools.product(range(4), repeat=4)
-    ]
+    numbers = list(itertools.product(*(range(end + 1) for end in range(4))))  # any others are these, renamed
+    every = [tuple(zip(kinds, blocks, strict=True)) for kinds in numbers for blocks in numbers]
     possible = [
         places
         for places in every
