@@ -8,18 +8,25 @@ from collections.abc import Iterable
 from reprlib import Repr
 
 LONGEST = 300
-"""Characters of a message: `HwsimError` leaves out the middle of a longer one."""
+"""Characters of a message: of a longer one `HwsimError` shortens what it repeats, then leaves out the middle."""
 
 _SHOWN = 60  # characters of a value that a message repeats
 _LISTED = 160  # characters of the names that a message lists
 _COMPARED = 100  # characters of a name that are compared with others
 
 
+_REPEATED = re.compile(rf"""(?<!\w)'[^']{{{_SHOWN},}}'(?!\w)|(?<!\w)"[^"]{{{_SHOWN},}}"(?!\w)|\S{{{_SHOWN},}}""")
+"""What a message repeats: no sentence of ours has quotes, or words, of this length."""
+
+
 class HwsimError(ValueError):
     """Wrong input. The message is one sentence: what is wrong, where, and what would be right."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(cut(_on_one_line(message), LONGEST))
+        text = _on_one_line(message)
+        if len(text) > LONGEST:
+            text = _REPEATED.sub(lambda found: cut(found[0], _SHOWN), text)
+        super().__init__(cut(text, LONGEST))
 
 
 def _on_one_line(text: str) -> str:

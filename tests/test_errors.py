@@ -10,10 +10,22 @@ from hwsim.words import format_names
 
 
 def test_a_message_keeps_its_beginning_and_its_end() -> None:
-    text = str(HwsimError("It is wrong: " + "x" * 10_000 + ", give less."))
+    text = str(HwsimError("It is wrong: " + "x " * 10_000 + ", give less."))
     assert len(text) == LONGEST
-    assert text.startswith("It is wrong: ")
-    assert text.endswith("..." + "x" * (LONGEST * 2 // 5 - 12) + ", give less.")
+    assert text.startswith("It is wrong: x x ")
+    assert text.endswith("x x , give less.")
+    assert "..." in text
+
+
+@pytest.mark.parametrize("long", ["x" * 10_000, f"'{'a b ' * 1000}'", f'"{"it is " * 1000}"', "/" * 300 + "a" * 300])
+def test_only_what_a_message_repeats_is_shortened_where_that_is_enough(long: str) -> None:
+    own = "one of the many things that would be right in its place, " * 3
+    text = str(HwsimError(f"The value {long} of the network's weights is wrong: give {own}or leave it out."))
+    assert len(text) <= LONGEST
+    assert text.startswith(f"The value {long[:20]}")
+    assert text.endswith(f" of the network's weights is wrong: give {own}or leave it out.")
+    twice = str(HwsimError(f"{long} and {long} are wrong: give others."))
+    assert len(twice) <= 60 + len(" and ") + 60 + len(" are wrong: give others.")
 
 
 @pytest.mark.parametrize("length", range(20, 25))

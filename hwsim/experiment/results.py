@@ -45,13 +45,15 @@ class Results(Shown):
         """The results of a finished run.
 
         Raises:
-            HwsimError: if the folder holds none, or only those of a run that has not finished.
+            HwsimError: if the folder holds none, or only those of a run that has not finished, or has lost a file.
         """
         path = Path(folder)
         if not (path / SCENARIO).is_file():
             raise HwsimError(f"{path} holds no results of hwsim.")
         if not (path / RESULTS_JSON).is_file():
             raise HwsimError(f"The run in {path} has not finished: run its scenario again to go on from there.")
+        if not (path / ENVIRONMENT).is_file():
+            raise HwsimError(f"{path} has lost its {ENVIRONMENT}: run its scenario again, which goes on from there.")
         try:
             tables = json.loads((path / RESULTS_JSON).read_text(encoding="utf-8"))
             environment = json.loads((path / ENVIRONMENT).read_text(encoding="utf-8"))

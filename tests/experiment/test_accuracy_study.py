@@ -316,3 +316,15 @@ def test_a_network_of_ones_own_runs_like_any_other(tmp_path: Path) -> None:
     assert results.row(variant="unscaled", ber=0)["stored_bits"] == 8 * (4 * 9 + 27040)
     other = run_scenario({**scenario, "seed": 5}, out=tmp_path / "s")
     assert other.environment["inputs"]["the network"] != results.environment["inputs"]["the network"]
+
+
+def test_a_folder_that_lost_its_environment_is_not_reported_and_is_whole_after_another_run(tmp_path: Path) -> None:
+    scenario = small(data={"images": 4}, memory={"ber": [1e-2]}, trials={"fault_maps": 1})
+    run_scenario(scenario, out=tmp_path / "r")
+    before = {name: (tmp_path / "r" / name).read_bytes() for name in TABLES}
+    (tmp_path / "r" / "environment.json").unlink()
+    with pytest.raises(HwsimError, match=r"has lost its environment\.json: run its scenario again"):
+        Results.load(tmp_path / "r")
+    run_scenario(scenario, out=tmp_path / "r")
+    assert before == {name: (tmp_path / "r" / name).read_bytes() for name in TABLES}
+    assert Results.load(tmp_path / "r").environment["packages"]

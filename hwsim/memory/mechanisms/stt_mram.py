@@ -59,6 +59,10 @@ def build(technology: Technology) -> dict[str, Callable[[], Mechanism]]:
     }
 
 
+_LARGEST = 1e300
+"""Of barriers over kT: cells lie tens of standard deviations off, and cold multiplies, by thousands at most."""
+
+
 @dataclass(frozen=True)
 class Barriers:
     """Thermal stabilities of the cells: normal over the cells, and unequal by direction.
@@ -68,12 +72,19 @@ class Barriers:
         reference_c: temperature of `delta`, degC.
         sigma: standard deviation over the cells.
         asymmetry: by how much the barrier out of 1 (antiparallel) exceeds the one out of 0 (parallel).
+
+    Raises `HwsimError` for numbers so large that no number holds the barriers of weak cells at all temperatures.
     """
 
     delta: float
     reference_c: float
     sigma: float = 0.0
     asymmetry: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("delta", "delta_sigma", "delta_asymmetry"):
+            value = getattr(self, name.removeprefix("delta_"))
+            within(name, value, -_LARGEST, _LARGEST, "a barrier over kT that can be computed with")
 
     def at(self, temperature_c: float, state: int, z: Array | float = 0.0) -> Array:
         """Thermal stability of a state at a temperature, of cells `z` standard deviations above the mean."""

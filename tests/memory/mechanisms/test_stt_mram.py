@@ -334,3 +334,9 @@ def test_all_three_act_on_one_device_writes_first() -> None:
     device.advance(Phase(DAY, Condition(85, reads_per_s=1e6)))
     changed = device.read().changed
     assert min(changed.values()) > 0
+
+
+@pytest.mark.parametrize("name", ["delta", "delta_sigma", "delta_asymmetry"])
+def test_barriers_that_no_number_holds_are_refused(name: str) -> None:
+    with pytest.raises(HwsimError, match=rf"^{name} = 1e\+308 is not a barrier over kT that can be computed with"):
+        mechanisms_of(technology("stt_mram").override({name: 1e308}))
