@@ -5,7 +5,7 @@ Names are loaded when first used, so that `import hwsim` does not import torch.
 
 from __future__ import annotations
 
-import importlib
+from hwsim.lazy import lazily
 
 __version__ = "0.1.0"
 
@@ -32,12 +32,4 @@ _HOMES = {
 
 __all__ = sorted([*_HOMES, "__version__"])
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'hwsim' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazily(__name__, _HOMES)

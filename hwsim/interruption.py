@@ -16,7 +16,13 @@ from types import FrameType
 INTERRUPTED = 130
 
 _CLEAR_LINE = b"\r\x1b[2K\x1b[?25h"  # away with the progress bar, and the cursor is shown again
-_last_words: Callable[[], str] = lambda: "Interrupted."  # noqa: E731
+
+
+def _interrupted() -> str:
+    return "Interrupted."
+
+
+_last_words: Callable[[], str] = _interrupted
 
 
 def say_when_interrupted(words: Callable[[], str]) -> None:

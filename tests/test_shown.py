@@ -11,8 +11,9 @@ from torch import nn
 
 from hwsim import Accelerator, Memory, Scaling, capture, get_format, harden
 from hwsim.datapath import WAYS, plan_divisions, plan_with_free_constants
-from hwsim.memory import Condition, Device, Phase
+from hwsim.memory import BitFlips, Condition, Device, Phase
 from hwsim.network import Affine, Fetch, Linear, Network
+from hwsim.words.inspect import describe
 from tests.datapath.networks import Residual, captured
 from tests.pages import Cells
 
@@ -155,6 +156,70 @@ def test_an_accelerator_shows_what_its_run_counts_for_an_image(
     assert table["stored"].startswith(f"{sum(words.size for words in stored.words.values()):,} words of fp32, scaled")
     assert repr(accelerator) == str(accelerator)
     assert same_as_text(accelerator)
+
+
+def test_a_run_shows_what_every_layer_did(network: Network) -> None:
+    run = Accelerator(network, harden(network, "fp32", Scaling()), "per_layer").run(IMAGES)
+    head, *rows = cells(run)
+    assert rows == cells(run.counts)[1:]
+    assert [row[0] for row in rows] == [*run.counts, "total"]
+    for name, row in zip(run.counts, rows, strict=False):
+        shown = dict(zip(head[1:], map(number, row[1:]), strict=True))
+        assert shown == {counter: run.counts[name].as_dict()[counter] for counter in shown}
+        assert sum(shown.values()) == sum(run.counts[name].as_dict().values())  # what is left out is zero everywhere
+    for total, *column in zip(rows[-1][1:], *(row[1:] for row in rows[:-1]), strict=True):
+        assert number(total) == sum(map(number, column))
+    assert str(run).splitlines()[0] in run._repr_html_()
+
+
+def test_faults_show_what_flipped_in_each_tensor(network: Network) -> None:
+    stored = harden(network, "fp16")
+    memory = Memory(stored.words, stored.format)
+    faults = BitFlips(1e-2).draw(memory, 3)
+    head, *rows = cells(faults)
+    assert head == ["tensor", "words", "faulty", "sign flips", "exponent flips", "fraction flips"]
+    faulty = Memory(stored.words, stored.format)
+    faults.apply(faulty)
+    for name, *counts in rows:
+        before, after = memory.tensor(name), faulty.tensor(name)
+        flipped = np.unpackbits((before ^ after).astype(">u2").view(np.uint8)).reshape(-1, 16).sum(0)
+        fields = [flipped[0], flipped[1:6].sum(), flipped[6:].sum()]
+        assert [number(count) for count in counts] == [before.size, np.count_nonzero(before != after), *fields]
+    assert sum(number(row[2]) for row in rows) == len(faults) > 50
+
+
+def test_a_device_shows_what_it_is_and_how_old() -> None:
+    device = Device("stt_mram", ecc="secded", seed=1, cycles=1_000)
+    table = dict(cells(device)[1:])
+    assert (table["technology"], table["written"], table["code"]) == ("stt_mram", "nothing", "secded")
+    assert table["cycles before"] == "1,000"
+    device.write(Memory({"w": np.zeros((100, 20), np.uint32)}, get_format("fp32")))
+    device.advance(Phase(10 * YEAR, Condition()))
+    table = dict(cells(device)[1:])
+    assert (table["age"], table["written"]) == ("10 years", "2,000 words of fp32")
+    assert table["mechanisms"].split(", ") == [mechanism.name for mechanism in device.mechanisms]
+    assert (table["code"], table["cells"]) == (str(device.code), str(device.geometry))
+
+
+@pytest.mark.parametrize("flips", [(), (30,), (30, 2)])
+def test_a_word_shows_its_fields_and_what_flips_make_of_it(flips: tuple[int, ...]) -> None:
+    view = describe(0.1, "fp32", flips)
+    rows = cells(view)
+    assert rows[:4] == [["field", "bits", "content", "meaning"]] + [
+        [name, place, bits, next(one.meaning for one in view.fields if one.field.name == name)]
+        for name, place, bits in (
+            ("sign", "31", "0"),
+            ("exponent", "30 to 23", "01111011"),
+            ("fraction", "22 to 0", "10011001100110011001101"),
+        )
+    ]
+    values = [float(row[3]) for row in rows[5:]]
+    words = [int(row[2], 16) for row in rows[5:]]
+    alone = [0x3DCCCCCD ^ 1 << bit for bit in flips]
+    together = [0x3DCCCCCD ^ sum(1 << bit for bit in flips)] if len(flips) > 1 else []
+    assert words == alone + together
+    assert values == [float(np.uint32(word).view(np.float32)) for word in words]
+    assert "Bit 0 is the least significant" in view._repr_html_()
 
 
 def test_names_of_modules_are_escaped() -> None:

@@ -17,6 +17,17 @@ def test_no_line_ends_in_blanks() -> None:
     assert table.text() == "name  what\na     x\nb     a long text"
 
 
+def test_a_total_stands_last_also_where_rows_are_left_out() -> None:
+    rows = [[str(n)] for n in range(SHOWN + 5)]
+    table = Tabular("", ["n"], rows, foot=["total"])
+    assert table.text().splitlines() == ["n", *(cell for (cell,) in rows), "total"]
+    assert re.findall(r"<td[^>]*>(\w+)</td>", table.html()) == [*(cell for (cell,) in rows[:SHOWN]), "total"]
+
+
+def test_without_rows_only_what_is_said_is_printed() -> None:
+    assert Tabular("nothing counted", (), ()).text() == "nothing counted"
+
+
 def test_html_escapes_every_text() -> None:
     page = Tabular("<b>", ["<i>"], [["</td>&"]], "<hr>").html()
     assert set(re.findall(r"</?(\w+)", page)) == {"p", "table", "thead", "tbody", "tr", "th", "td"}

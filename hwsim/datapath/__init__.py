@@ -9,8 +9,9 @@ Names are loaded when first used, so that costs can be looked up without torch.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from hwsim.lazy import lazily
 
 if TYPE_CHECKING:
     from hwsim.datapath.accelerator import Accelerator
@@ -23,16 +24,24 @@ if TYPE_CHECKING:
     from hwsim.datapath.run import Run
 
 _HOMES = {
-    "accelerator": ("Accelerator",),
-    "calibration": ("first_overflow", "plan_divisions"),
-    "counts": ("COUNTERS", "Counts"),
-    "divisions": ("division_table",),
-    "freedom": ("FreePlan", "Lowered", "plan_with_free_constants"),
-    "plan": ("RESULT", "WAYS", "Plan", "Rescaling", "place_divisions"),
-    "planned": ("PlanOptions", "Planned"),
-    "run": ("Run",),
+    "Accelerator": "hwsim.datapath.accelerator",
+    "first_overflow": "hwsim.datapath.calibration",
+    "plan_divisions": "hwsim.datapath.calibration",
+    "COUNTERS": "hwsim.datapath.counts",
+    "Counts": "hwsim.datapath.counts",
+    "division_table": "hwsim.datapath.divisions",
+    "FreePlan": "hwsim.datapath.freedom",
+    "Lowered": "hwsim.datapath.freedom",
+    "plan_with_free_constants": "hwsim.datapath.freedom",
+    "RESULT": "hwsim.datapath.plan",
+    "WAYS": "hwsim.datapath.plan",
+    "Plan": "hwsim.datapath.plan",
+    "Rescaling": "hwsim.datapath.plan",
+    "place_divisions": "hwsim.datapath.plan",
+    "PlanOptions": "hwsim.datapath.planned",
+    "Planned": "hwsim.datapath.planned",
+    "Run": "hwsim.datapath.run",
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "COUNTERS",
@@ -54,12 +63,4 @@ __all__ = [
     "plan_with_free_constants",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module 'hwsim.datapath' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"hwsim.datapath.{_HOME_OF[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazily(__name__, _HOMES)

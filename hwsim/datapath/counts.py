@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 
+from hwsim.tabular import Shown, Tabular
+
 COUNTERS = {
     "words_read": "words that the datapath reads from the faulty memory",
     "bits_read": "cells that are read for these words: all of the codewords that hold them, check cells included",
@@ -49,7 +51,7 @@ class LayerCounts:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
-class Counts(Mapping[str, LayerCounts]):
+class Counts(Mapping[str, LayerCounts], Shown):
     """The counts of one run: layer name -> `LayerCounts`, in order of execution, and their `total`."""
 
     def __init__(self, layers: Iterable[str] = ()) -> None:
@@ -104,15 +106,14 @@ class Counts(Mapping[str, LayerCounts]):
         """The sum over all layers."""
         return sum(self._layers.values(), LayerCounts())
 
-    def __str__(self) -> str:
+    def _table(self) -> Tabular:
+        """The layers, and the counters that are not zero in all of them."""
         shown = [name for name in COUNTERS if getattr(self.total, name)]
         if not shown:
-            return "nothing counted"
-        rows = [(name, self[name].as_dict()) for name in self] + [("total", self.total.as_dict())]
-        widths = {c: max(len(c), *(len(f"{row[c]:,}") for _, row in rows)) for c in shown}
-        first = max(len(name) for name, _ in rows)
-        lines = [" " * first + "".join(f"  {c:>{widths[c]}}" for c in shown)]
-        lines += [f"{name:<{first}}" + "".join(f"  {row[c]:>{widths[c]},}" for c in shown) for name, row in rows]
-        return "\n".join(lines)
+            return Tabular("nothing counted", (), ())
 
-    __repr__ = __str__
+        def line(name: str, counted: LayerCounts) -> list[str]:
+            return [name, *(f"{getattr(counted, counter):,}" for counter in shown)]
+
+        rows = [line(name, counted) for name, counted in self.items()]
+        return Tabular("", ("", *(">" + counter for counter in shown)), rows, foot=line("total", self.total))

@@ -16,6 +16,7 @@ from hwsim.datapath.tensor_format import TensorFormat, TensorFormats
 from hwsim.errors import HwsimError
 from hwsim.hardening import Constants, Hardened
 from hwsim.network import Affine, Call, Fetch, Linear, Network, Operation, Scale, rule_of
+from hwsim.tabular import Notebook, Tabular
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Within:
 
 
 @dataclass(frozen=True)
-class Planned:
+class Planned(Notebook):
     """A plan of least cost.
 
     Attributes:
@@ -106,9 +107,9 @@ class Planned:
     def __str__(self) -> str:
         return str(self.solution)
 
-    def _repr_html_(self) -> str:
+    def _table(self) -> Tabular:
         solution, table = self.solution, self.plan._table()
-        return table._replace(note=f"cost {solution.cost:,.6g}, proven to within {solution.gap:.2g}").html()
+        return table._replace(note=f"cost {solution.cost:,.6g}, proven to within {solution.gap:.2g}")
 
 
 def least_cost_plan(

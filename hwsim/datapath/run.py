@@ -9,11 +9,12 @@ from typing import Any
 from torch import Tensor
 
 from hwsim.datapath.counts import Counts
+from hwsim.tabular import Notebook, Tabular
 from hwsim.tensors import labels_of
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Notebook):
     """What a run gave.
 
     Attributes:
@@ -46,6 +47,10 @@ class Run:
             HwsimError: if they are not one for each image.
         """
         return float((self.predictions == labels_of(labels, len(self.logits))).double().mean())
+
+    def _table(self) -> Tabular:
+        """What it counted in each layer."""
+        return self.counts._table()._replace(heading=str(self))
 
     def __str__(self) -> str:
         total = self.counts.total

@@ -5,7 +5,7 @@ Names are loaded when first used: reading a scenario or listing them needs neith
 
 from __future__ import annotations
 
-import importlib
+from hwsim.lazy import lazily
 
 _HOMES = {
     "Images": "hwsim.experiment.data",
@@ -25,12 +25,4 @@ _HOMES = {
 
 __all__ = sorted(_HOMES)
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazily(__name__, _HOMES)

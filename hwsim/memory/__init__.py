@@ -7,8 +7,9 @@ Names are loaded when first used, so that the constants of a technology can be r
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from hwsim.lazy import lazily
 
 if TYPE_CHECKING:
     from hwsim.memory.bit_flips import BitFlips
@@ -23,18 +24,23 @@ if TYPE_CHECKING:
     from hwsim.memory.readout import Readout
 
 _HOMES = {
-    "bit_flips": ("BitFlips",),
-    "device": ("Device",),
-    "device_config": ("DeviceConfig",),
-    "fault_map": ("FaultMap",),
-    "faults": ("Faults",),
-    "geometry": ("Geometry",),
-    "memory": ("Layout", "Memory", "Region"),
-    "mission": ("Condition", "Exposure", "Mission", "Phase"),
-    "random": ("Key", "rng"),
-    "readout": ("Readout",),
+    "BitFlips": "hwsim.memory.bit_flips",
+    "Device": "hwsim.memory.device",
+    "DeviceConfig": "hwsim.memory.device_config",
+    "FaultMap": "hwsim.memory.fault_map",
+    "Faults": "hwsim.memory.faults",
+    "Geometry": "hwsim.memory.geometry",
+    "Layout": "hwsim.memory.memory",
+    "Memory": "hwsim.memory.memory",
+    "Region": "hwsim.memory.memory",
+    "Condition": "hwsim.memory.mission",
+    "Exposure": "hwsim.memory.mission",
+    "Mission": "hwsim.memory.mission",
+    "Phase": "hwsim.memory.mission",
+    "Key": "hwsim.memory.random",
+    "rng": "hwsim.memory.random",
+    "Readout": "hwsim.memory.readout",
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "BitFlips",
@@ -55,12 +61,4 @@ __all__ = [
     "rng",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module 'hwsim.memory' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"hwsim.memory.{_HOME_OF[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazily(__name__, _HOMES)

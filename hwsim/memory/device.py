@@ -33,14 +33,16 @@ from hwsim.memory.mission import Condition, Exposure, Mission, Phase, to_ticks
 from hwsim.memory.random import Key, Seed
 from hwsim.memory.readout import Readout
 from hwsim.memory.scrub import scrub
+from hwsim.memory.units import duration
 from hwsim.memory.weak_cells import distinct
+from hwsim.tabular import Notebook, Tabular
 from hwsim.words import WordFormat
 
 _AT_ONCE = 1 << 21  # upsets that are gone through together: some hundred bytes each
 _FIRST, _GROWTH = 1, 16  # intervals that are gone through together: at first, and how many times more the next time
 
 
-class Device:
+class Device(Notebook):
     """A memory device.
 
     Args:
@@ -329,6 +331,20 @@ class Device:
     def _check_written(self, what: str) -> None:
         if self._layout is None:
             raise HwsimError(f"Nothing was written to this device before its {what}: write a memory first.")
+
+    def _table(self) -> Tabular:
+        """What it is made of, how long it has lived, and where its cells lie once something is written."""
+        technology, layout = self.config.technology, self._layout
+        rows = [
+            ["technology", technology.name if technology else "none"],
+            ["mechanisms", ", ".join(mechanism.name for mechanism in self.mechanisms) or "none"],
+            ["age", duration(self.time_s)],
+            ["written", f"{layout.words:,} words of {layout.format.name}" if layout else "nothing"],
+            ["code", str(self.code) if layout else self.config.ecc],
+            *([["cells", str(self.geometry)]] if layout else []),
+            ["cycles before", f"{self.config.cycles:,}"],
+        ]
+        return Tabular("Device", ("what", "as it is"), rows)
 
     def __repr__(self) -> str:
         held = (

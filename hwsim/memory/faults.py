@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from hwsim.errors import HwsimError
 from hwsim.memory import fault_log
 from hwsim.memory.memory import Layout, Memory, Region, Words
+from hwsim.tabular import Notebook, Tabular
 
 if TYPE_CHECKING:
     from hwsim.words import WordFormat
 
 
 @dataclass(frozen=True, eq=False)
-class Faults:
+class Faults(Notebook):
     """The faulty words of a memory, in order of address, each once.
 
     Attributes:
@@ -112,6 +113,17 @@ class Faults:
         address, mask = fault_log.read(path, memory.layout)
         before = memory.flat[address]
         return cls(memory.layout, memory.checksum, address, before, before ^ mask)
+
+    def _table(self) -> Tabular:
+        """The tensors that have faults, and which bits flipped in each."""
+        names = [field.name for field in self.format.fields]
+        rows = []
+        for region, index, before, after in self.by_region():
+            flips = Faults(self.layout, self.checksum, region.first_word + index, before, after).by_field()
+            counted = (region.words, len(index), *(flips[name] for name in names))
+            rows.append([region.name, *(f"{count:,}" for count in counted)])
+        columns = ("tensor", ">words", ">faulty", *(f">{name} flips" for name in names))
+        return Tabular(repr(self).strip("<>"), columns, rows)
 
     def __len__(self) -> int:
         return len(self.address)

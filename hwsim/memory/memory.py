@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.errors import HwsimError, shown, unknown
-from hwsim.tabular import Tabular
+from hwsim.tabular import Notebook, Tabular
 from hwsim.words import WordFormat, get_format
 
 Words = NDArray[Any]  # uint8, uint16 or uint32, as the format says
@@ -115,7 +115,7 @@ def checksum(tensors: Iterable[Words]) -> int:
     return found
 
 
-class Memory:
+class Memory(Notebook):
     """A memory that `tensors` have just been written to.
 
     The words are copied, as a write does: what happens to the cells does not reach the arrays given.
@@ -177,9 +177,6 @@ class Memory:
             for region in self.regions
         ]
         return Tabular(repr(self).strip("<>"), ("tensor", "shape", ">first word", ">words"), rows)
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
 
     def __repr__(self) -> str:
         return (

@@ -13,11 +13,11 @@ from hwsim.memory.image import Placement, Written
 from hwsim.memory.mechanism import Cells
 from hwsim.memory.memory import Layout
 from hwsim.memory.units import duration
-from hwsim.tabular import Tabular
+from hwsim.tabular import Notebook, Tabular
 
 
 @dataclass(frozen=True)
-class Readout:
+class Readout(Notebook):
     """What a read of all written words gave.
 
     Attributes:
@@ -57,9 +57,6 @@ class Readout:
             ["words read wrong, after decoding", f"{len(self.faults):,}"],
         ]
         return Tabular(f"Read of a device {duration(self.time_s)} old", ("what", ">how many"), rows)
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
 
     @classmethod
     def of(

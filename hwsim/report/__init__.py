@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+from hwsim.lazy import lazily
 
 _HOMES = {
     "CHOICES": "hwsim.report.choices",
@@ -15,12 +15,4 @@ _HOMES = {
 
 __all__ = sorted(_HOMES)
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazily(__name__, _HOMES)

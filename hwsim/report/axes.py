@@ -34,7 +34,8 @@ class Axis:
 
     Attributes:
         column: the column of the results that it follows.
-        heading: what it is.
+        heading: what it is, above cells that say their unit.
+        unit: of the numbers at the ticks; empty where they say it themselves.
         names: value -> how a table calls it, in the order of the table; None stands for the run without faults.
         places: value -> where it stands, in decades or what looks like them.
         ticks: (place, text) of the axis.
@@ -43,10 +44,16 @@ class Axis:
 
     column: str
     heading: str
+    unit: str
     names: dict[Value, str]
     places: dict[Value, float]
     ticks: tuple[tuple[float, str], ...]
     breaks: tuple[float, ...]
+
+    @property
+    def label(self) -> str:
+        """What stands below the ticks."""
+        return ", ".join(filter(None, (self.heading, self.unit)))
 
     @property
     def left(self) -> str:
@@ -112,10 +119,11 @@ def set_out(results: Results) -> SetOut:
 
 _MISSION = {
     "read_at_s": "age",
-    "temperature_c": "temperature, °C",
-    "voltage_v": "supply voltage, V",
+    "temperature_c": "temperature",
+    "voltage_v": "supply voltage",
     "refresh_every_s": "time between refreshes",
 }
+_UNITS = {"temperature_c": "°C", "voltage_v": "V"}
 
 
 def text_of(column: str, value: Value) -> str:
@@ -123,10 +131,8 @@ def text_of(column: str, value: Value) -> str:
     if value is None:
         return "nominal"
     match column:
-        case "temperature_c":
-            return f"{value:g} °C"
-        case "voltage_v":
-            return f"{value:g} V"
+        case "temperature_c" | "voltage_v":
+            return f"{value:g} {_UNITS[column]}"
         case "refresh_every_s":
             return f"refresh {duration(value)}"
         case _:
@@ -149,7 +155,7 @@ def rate_axis(rates: Sequence[float]) -> Axis:
         ticks.insert(0, (places[0.0], "0"))
     breaks = (lowest + 0.5,) if 0.0 in places and decades else ()
     names: dict[Value, str] = {ber: rate(ber) for ber in rates}
-    return Axis("ber", "bit error rate", names, places, tuple(ticks), breaks)
+    return Axis("ber", "bit error rate", "", names, places, tuple(ticks), breaks)
 
 
 def time_axis(column: str, times_s: Sequence[float]) -> Axis:
@@ -172,7 +178,7 @@ def time_axis(column: str, times_s: Sequence[float]) -> Axis:
     ticks += _time_ticks(above, room=0.11 * (max(places.values()) - edge))
     names: dict[Value, str] = {None: NO_FAULTS}
     names |= {time_s: duration(time_s) for time_s in times_s}
-    return Axis(column, _MISSION[column], names, places, tuple(sorted(ticks)), tuple(breaks))
+    return Axis(column, _MISSION[column], "", names, places, tuple(sorted(ticks)), tuple(breaks))
 
 
 def _time_ticks(above: Sequence[float], room: float) -> list[tuple[float, str]]:
@@ -205,7 +211,7 @@ def linear_axis(column: str, values: Sequence[float]) -> Axis:
             ticks.append((last, f"{value:g}"))
     names: dict[Value, str] = {None: NO_FAULTS}
     names |= {value: text_of(column, value) for value in values}
-    return Axis(column, _MISSION[column], names, places, tuple(ticks), (-0.5,))
+    return Axis(column, _MISSION[column], _UNITS[column], names, places, tuple(ticks), (-0.5,))
 
 
 def rate(ber: float) -> str:

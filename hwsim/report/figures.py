@@ -130,7 +130,7 @@ def _draw_panel(ax: Axes, results: Results, section: Section, axis: Axis, measur
         for at, curve in enumerate(group):
             _draw_curve(ax, curve, at, len(group))
     ax.set_title(section.title)
-    ax.set_xlabel(axis.heading)
+    ax.set_xlabel(axis.label)
     _set_x(ax, axis)
     if measure == "loss":
         _set_losses(ax, curves)

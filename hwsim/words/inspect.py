@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hwsim.errors import HwsimError, shown
 from hwsim.numerals import real
+from hwsim.tabular import Notebook, Tabular
 from hwsim.words.format import Field, WordFormat
 from hwsim.words.names import format_names, get_format
 
@@ -55,8 +56,8 @@ class FlipView:
 
 
 @dataclass(frozen=True)
-class WordView:
-    """A value as one word of a format. `print` shows it as text, a rich console shows it in colour.
+class WordView(Notebook):
+    """A value as one word of a format. `print` shows it as text, a rich console in colour, a notebook as tables.
 
     Attributes:
         format: the number format.
@@ -88,19 +89,29 @@ class WordView:
         """This word, or another of the same format, in hexadecimal."""
         return f"{self.word if word is None else word:#0{2 + -(-self.format.width // 4)}x}"
 
-    def __rich__(self) -> ConsoleRenderable:
-        from rich.console import Group
-        from rich.text import Text
-
+    @property
+    def _heading(self) -> str:
         source = self.hex() if self.given is None else repr(self.given)
         heading = f"{source} in {self.format.name}: word {self.hex()}, value {self.value!r}"
         if self.rounding_error is not None:
             heading += f", rounding error {self.rounding_error:.3g}"
-        parts: list[RenderableType] = [Text(heading, style="bold"), self._field_table()]
+        return heading
+
+    def __rich__(self) -> ConsoleRenderable:
+        from rich.console import Group
+        from rich.text import Text
+
+        parts: list[RenderableType] = [Text(self._heading, style="bold"), _rich(self._table())]
         if self.flips:
-            parts.append(self._flip_table())
+            parts.append(_rich(self._flip_table()))
         parts.append(Text(_BIT_NOTE.format(width=self.format.width), style="dim"))
         return Group(*parts)
+
+    def _repr_html_(self) -> str:
+        note = _BIT_NOTE.format(width=self.format.width)
+        if not self.flips:
+            return self._table()._replace(note=note).html()
+        return self._table().html() + self._flip_table()._replace(note=note).html()
 
     def __str__(self) -> str:
         from rich.console import Console
@@ -110,21 +121,23 @@ class WordView:
             console.print(self)
         return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
-    def _field_table(self) -> Table:
-        table = _table("field", "bits", "content", "meaning")
+    def _table(self) -> Tabular:
+        """Its fields."""
+        rows = []
         for view in self.fields:
             field = view.field
             place = f"{field.msb}" if field.width == 1 else f"{field.msb} to {field.lsb}"
-            table.add_row(field.name, place, view.bits, view.meaning)
-        return table
+            rows.append([field.name, place, view.bits, view.meaning])
+        return Tabular(self._heading, ("field", "bits", "content", "meaning"), rows)
 
-    def _flip_table(self) -> Table:
-        table = _table("flip", "is", "word", "value", "absolute error")
+    def _flip_table(self) -> Tabular:
+        """What flips make of it."""
+        rows = []
         for flip in self.flips:
             single = len(flip.bits) == 1
             names = (str(flip.bits[0]), flip.label) if single else ("all", "together")
-            table.add_row(*names, self.hex(flip.word), repr(flip.value), f"{flip.error:.9g}")
-        return table
+            rows.append([*names, self.hex(flip.word), repr(flip.value), f"{flip.error:.9g}"])
+        return Tabular("", ("flip", "is", "word", "value", "absolute error"), rows)
 
 
 def describe(value: float | str, fmt: str | WordFormat, flip: int | Iterable[int] = ()) -> WordView:
@@ -210,6 +223,13 @@ def _flip(fmt: WordFormat, bits: BitArray, before: float, positions: tuple[int, 
     flipped.invert([fmt.width - 1 - bit for bit in positions])
     after = _value(fmt, flipped.uint)
     return FlipView(positions, label, flipped.uint, after, abs(after - before))
+
+
+def _rich(tabular: Tabular) -> Table:
+    table = _table(*tabular.columns)
+    for row in tabular.rows:
+        table.add_row(*row)
+    return table
 
 
 def _table(*columns: str) -> Table:
