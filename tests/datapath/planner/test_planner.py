@@ -233,3 +233,21 @@ def test_copies_of_one_tensor_are_shared_by_their_readers():
     solution = plan(problem(*nodes))
     assert solution.cost == 6
     assert set(solution.copies[0].readers) == {"one", "two"}
+
+
+def test_a_copy_is_shifted_from_another_copy_if_the_tensor_itself_is_no_power_of_two_away():
+    nodes = (
+        Node("images", "source", (), Tensor("x", 1000)),
+        Node("W", "linear", ("x",), Tensor("y", 1), 3.0),
+        Node("V", "linear", ("x",), Tensor("z", 1000), 4.0),
+        Node("gelu", "pin", ("y",), Tensor("g", 1000)),
+        Node("sum", "join", ("y", "z"), Tensor("s", 1000)),
+        Node("norm", "absorb", ("s",), Tensor("n", 1000)),
+        Node("logits", "output", ("g",)),
+    )
+    solution = plan(problem(*nodes, prices={"shift": 0.25, "division": 1}))
+    divided, shifted = solution.copies
+    assert (divided.kind, shifted.kind, solution.cost) == ("division", "shift", 1.25)
+    assert divided.made_from == solution.potentials["y"]
+    assert shifted.made_from == divided.potential
+    assert {copy.potential.scale for copy in solution.copies} == {1, 4}
