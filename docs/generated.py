@@ -164,6 +164,16 @@ def choices() -> str:
 
 
 @generated
+def glossary() -> str:
+    from hwsim.report.glossary import GLOSSARY
+
+    def entry(term: Any) -> str:
+        return f"{term.name}\n:   {term.text} " + ", ".join(f"[{title}]({page})" for title, page in term.pages) + "\n"
+
+    return "\n".join(f"## {title}\n\n" + "\n".join(map(entry, terms)) for title, terms in GLOSSARY.items())
+
+
+@generated
 def networks() -> str:
     from hwsim.experiment.catalogue import list_networks
 

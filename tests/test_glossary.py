@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from docs.generated import on_page_markdown
 from hwsim.datapath import WAYS
 from hwsim.hardening.guards import GUARDS
 from hwsim.memory.ecc import code_names
+from hwsim.report.glossary import GLOSSARY
 from hwsim.words import format_names
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGE = (DOCS / "glossary.md").read_text(encoding="utf-8")
+PAGE = on_page_markdown((DOCS / "glossary.md").read_text(encoding="utf-8"))
 ENTRIES = re.findall(r"^(?P<term>\S.*)\n:   (?P<text>(?:.+\n)+)", PAGE, re.M)
 
 
@@ -46,3 +48,11 @@ def test_the_manual_the_readme_and_the_tutorial_lead_to_it() -> None:
     root = DOCS.parent
     for page in (root / "mkdocs.yml", root / "README.md", DOCS / "index.md", DOCS / "tutorial.md"):
         assert "glossary.md" in page.read_text(encoding="utf-8"), page.name
+
+
+def test_a_term_that_the_report_explains_is_marked_as_words_are_there() -> None:
+    """A report has code in backticks and nothing else that a page of the manual may mark."""
+    for terms in GLOSSARY.values():
+        for term in terms:
+            assert not re.search(r"[*\[\]<>]", term.text)
+            assert term.text.count("`") % 2 == 0

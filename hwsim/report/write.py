@@ -22,6 +22,7 @@ from hwsim.report.choices import CHOICES
 from hwsim.report.dark import PAPER, palette, themed
 from hwsim.report.divisions import DONE
 from hwsim.report.figures import MEASURES, accuracy_figure, describe, panel_figures
+from hwsim.report.glossary import GLOSSARY
 from hwsim.report.notes import notes
 from hwsim.report.style import save, styled
 from hwsim.report.tables import (
@@ -192,6 +193,7 @@ def render(results: Results, figures: list[Drawn]) -> str:
             *((f"fingerprint of {name}", value) for name, value in found["inputs"].items()),
         ],
         choices=CHOICES,
+        glossary=GLOSSARY,
         column_tables=tables,
         number=number,
     )

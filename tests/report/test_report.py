@@ -21,6 +21,7 @@ from hwsim.report.answer import answer
 from hwsim.report.axes import rate
 from hwsim.report.choices import CHOICES
 from hwsim.report.console import new_table, plain
+from hwsim.report.glossary import GLOSSARY
 from hwsim.report.tables import COSTS, costs, forced, number, shares
 from hwsim.report.terminal import print_results
 from hwsim.report.write import prose, write_report
@@ -118,6 +119,14 @@ def test_the_page_says_how_its_numbers_came_about(results: Results) -> None:
     for subject, choice in CHOICES:
         assert subject in text
         assert choice.split("`")[0][:40] in text
+
+
+def test_the_page_explains_its_terms(results: Results) -> None:
+    text = page_of(results).text
+    for terms in GLOSSARY.values():
+        for term in terms:
+            assert term.name in text
+            assert term.text.replace("`", "") in text
 
 
 @pytest.mark.parametrize("study", ["accuracy", "lifetime"])
