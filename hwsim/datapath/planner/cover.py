@@ -29,6 +29,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
 from hwsim.datapath.planner.deadline import NEVER, Deadline
+from hwsim.datapath.planner.elimination import necessary
 from hwsim.datapath.planner.stars import Cut, Difference, Partition, cheapest_partition, together
 from hwsim.datapath.planner.system import Star
 
@@ -108,13 +109,35 @@ class Cover:
             wrong = False
             for number, pairs in _by_star(self._needed(covering.holds)).items():
                 total, choice[number] = cheapest_partition(self.stars[number], pairs, deadline)
-                paid = math.fsum(np.multiply(covering.copies[number], _prices(self.stars[number])))
-                if total > paid * (1 + 1e-9) and frozenset(pairs) not in self.joint:
-                    self.joint[frozenset(pairs)] = total
+                paid = math.fsum(np.multiply(np.round(covering.copies[number]), _prices(self.stars[number])))
+                if total > paid * (1 + 1e-9) and self._charge(number, pairs, paid, deadline):
                     wrong = True
             if not wrong:
                 return bound, choice
         return bound, None
+
+    def _charge(self, number: int, pairs: Collection[Difference], paid: float, deadline: Deadline) -> bool:
+        """Say what sets of differences cost that were paid too little for; whether that asks for more than before.
+
+        The sets are as small as possible: the fewer differences, the more of a fractional solution they cut off.
+        """
+        star = self.stars[number]
+
+        def too_cheap(some: Sequence[Difference]) -> bool:
+            return cheapest_partition(star, some, deadline)[0] > paid * (1 + 1e-9)
+
+        known, left = len(self.joint), sorted(pairs)
+        while too_cheap(left):
+            fewest = necessary(left, too_cheap)
+            self._price_jointly(fewest, deadline)
+            left = [pair for pair in left if pair not in fewest]
+        if len(self.joint) == known:
+            self._price_jointly(pairs, deadline)
+        return len(self.joint) > known
+
+    def _price_jointly(self, pairs: Collection[Difference], deadline: Deadline) -> None:
+        star = self.stars[next(iter(pairs)).star]
+        self.joint[frozenset(pairs)] = cheapest_partition(star, pairs, deadline)[0]
 
     def _needed(self, holds: Collection[Difference]) -> set[Difference]:
         """Differences of a solution without those that no cut needs."""
