@@ -94,17 +94,19 @@ class Cover:
             deadline.check()
         return covering
 
-    def solve(self, gap: float = 0.0, deadline: Deadline = NEVER) -> tuple[float, list[Partition] | None]:
+    def solve(
+        self, gap: float = 0.0, deadline: Deadline = NEVER, enough: float = math.inf
+    ) -> tuple[float, list[Partition] | None]:
         """A choice of copies, the cheapest one to within a relative gap, and a lower bound on the cost of any.
 
-        No choice if time does not suffice.
+        No choice if time does not suffice, or the bound is enough.
         """
         bound = 0.0
         while not deadline.passed:
             choice = [together(star) for star in self.stars]
             covering = self._covering(deadline, gap)
             bound = max(bound, covering.bound)
-            if not covering.solved:
+            if not covering.solved or bound >= enough:
                 break
             wrong = False
             for number, pairs in _by_star(self._needed(covering.holds)).items():
