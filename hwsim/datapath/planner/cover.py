@@ -15,7 +15,8 @@ Counted one by one, half a copy would seem to do for two contradictions that sha
 
 The last kind says what a set of differences of one star costs together: c is the cost of the cheapest partition that
 has them all, and giving up one of them saves at most one copy. They are added when a solution asks for a set of
-differences for less than c.
+differences for less than c, for the fewest of these that cost more than it pays: one triangle that needs three classes
+cuts off every set of differences around it.
 """
 
 from __future__ import annotations
@@ -121,7 +122,8 @@ class Cover:
     def _charge(self, number: int, pairs: Collection[Difference], paid: float, deadline: Deadline) -> bool:
         """Say what sets of differences cost that were paid too little for; whether that asks for more than before.
 
-        The sets are as small as possible: the fewer differences, the more of a fractional solution they cut off.
+        No set has a difference to spare, and none shares one with another. All that was asked for is a last resort,
+        where the solver's tolerance is all that was paid too little.
         """
         star = self.stars[number]
 
@@ -138,6 +140,7 @@ class Cover:
         return len(self.joint) > known
 
     def _price_jointly(self, pairs: Collection[Difference], deadline: Deadline) -> None:
+        """Say what a set of differences of one star costs."""
         star = self.stars[next(iter(pairs)).star]
         self.joint[frozenset(pairs)] = cheapest_partition(star, pairs, deadline)[0]
 

@@ -51,7 +51,7 @@ def cheapest_choice(examiner: Examiner, deadline: Deadline = NEVER) -> Choice:
                     best = min(best, examined, key=lambda examined: examined.cost)
             else:
                 gap = 0.0
-            found, choice = cover.solve(gap, deadline, enough=best.cost * (1 - 1e-9))
+            found, choice = cover.solve(gap, deadline, best.cost * (1 - 1e-9))
             bound = max(bound, found)
             if choice is None:
                 break

@@ -62,8 +62,8 @@ def _options(problem: Problem, ends, elements, idle):
     shift = None if idle or not problem.shift else elements * price["shift"]
     real = elements * price["reciprocal"] if idle else None if not problem.real else elements * price[problem.real]
     found = []
-    for blocks in _partitions(ends):
-        for classes in _partitions(blocks) if shift is not None else [[[block] for block in blocks]]:
+    for blocks in partitions(ends):
+        for classes in partitions(blocks) if shift is not None else [[[block] for block in blocks]]:
             if len(classes) == 1 or real is not None:
                 cost = (len(classes) - 1) * (real or 0) + (len(blocks) - len(classes)) * (shift or 0)
                 found.append((cost, classes))
@@ -124,13 +124,13 @@ def _system(problem: Problem):
     return stars + idle, variables, equations
 
 
-def _partitions(items):
+def partitions(items):
     """All ways to divide a list into parts."""
     if not items:
         yield []
         return
     first, *rest = items
-    for parts in _partitions(rest):
+    for parts in partitions(rest):
         yield [[first], *parts]
         for n, part in enumerate(parts):
             yield [*parts[:n], [first, *part], *parts[n + 1 :]]

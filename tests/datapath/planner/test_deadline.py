@@ -68,8 +68,8 @@ def test_what_is_small_is_proven_before_what_is_large_takes_the_time(clock):
 def test_time_that_runs_out_before_the_last_covering_proves_nothing(monkeypatch):
     solve = Cover.solve
 
-    def loose_and_then_late(self, gap, *args):
-        bound, choice = solve(self, gap, *args)
+    def loose_and_then_late(self, gap, deadline, enough):
+        bound, choice = solve(self, gap, deadline)
         return (bound * 0.9, choice) if gap else (0.0, None)
 
     monkeypatch.setattr(Cover, "solve", loose_and_then_late)
