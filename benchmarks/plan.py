@@ -1,9 +1,10 @@
-"""Planning the rescalings of three large networks, proven optimal: seconds, cost and gap.
+"""Planning the rescalings of three large networks and a small hard one, proven optimal: seconds, cost and gap.
 
     python -m benchmarks.plan
 
 The graphs have the shapes and numbers of elements of ResNet152, DenseNet201 and Swin-B at their usual image sizes, and
-random constants. The number to hold: ten seconds each.
+random constants. In the small one all layers read all that was made before and share one constant, so that no two
+contradictions are independent. The number to hold: ten seconds each.
 """
 
 from __future__ import annotations
@@ -121,6 +122,15 @@ def densenet(graph: Graph, blocks: tuple[int, ...] = (6, 12, 48, 32), size: int 
     return graph.layer(graph.add("carry", (y,), channels), 1000)
 
 
+def dense(graph: Graph, layers: int = 5, size: int = 8) -> str:
+    """Layers that each read all that was made before them, and nothing that absorbs."""
+    made = [graph.add("source", (), size)]
+    for _ in range(layers):
+        y = graph.add("join", tuple(made), size * len(made))
+        made.append(graph.add("linear", (y,), size, constant=graph.constant(graph.draw)))
+    return made[-1]
+
+
 def swin(graph: Graph, depths: tuple[int, ...] = (2, 2, 18, 2), width: int = 128, size: int = 56) -> str:
     """A Swin transformer; Swin-B by default."""
     x = graph.layer(graph.add("source", (), 3 * (4 * size) ** 2), width * size**2)
@@ -168,6 +178,9 @@ def cases() -> dict[str, Problem]:
         case("powers of two, narrow range", Graph(power_of_two, NARROW), prices=CHEAP_SHIFT)
         case("free constants", Graph(free_constant))
         case("free powers of two", Graph(free_power_of_two), prices=CHEAP_SHIFT)
+    for what, options in (("", {}), (", shifts cheaper", {"prices": CHEAP_SHIFT})):
+        graph = Graph(lambda _: 3.0)
+        found[f"five dense layers, one constant{what}"] = graph.problem(dense(graph), **options)
     graph = Graph()
     found["DenseNet201, nothing absorbs"] = graph.problem(densenet(graph, norm="carry"))
     return found
