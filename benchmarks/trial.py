@@ -53,7 +53,7 @@ def trial(name: str, network: Network, images: Tensor, way: str, ber: float) -> 
     stored = harden(network, "fp32", Scaling())
     memory = Memory(stored.words, stored.format)
     mechanism = BitFlips(ber, immune=stored.format.bit_mask("exponent_msb"))
-    accelerator = Accelerator(network, stored, way)
+    accelerator = Accelerator(stored, way)
     seeds = iter(range(10**9))
     return Case(name, lambda _: accelerator.run(images, mechanism.draw(memory, seed=next(seeds))))
 

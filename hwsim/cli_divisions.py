@@ -12,7 +12,7 @@ from hwsim.cli_output import Json, print_json
 from hwsim.errors import HwsimError, unknown
 
 if TYPE_CHECKING:
-    from hwsim.datapath import PlanOptions
+    from hwsim.datapath import DatapathConfig, PlanOptions
     from hwsim.datapath.divisions import DivisionCost
     from hwsim.network import Network
 
@@ -90,13 +90,14 @@ def divisions(
 
         way = way or "planned"
         _check_way(way)
-        options = _options(cost, activations, inner_multipliers, headroom_bits)
+        options = _options(cost, activations, headroom_bits)
         loaded = load_network(network, "random")
         shape = loaded.input_shape if image_size is None else (loaded.input_shape[0], image_size, image_size)
         graph = capture(loaded.module, torch.zeros(2, *shape))
         progress(f"counting {network}", 0, 0)
         scaling = Scaling(power_of_two=power_of_two)
-        rows = division_table(graph, scaling, format, batch, divider, activations, accumulators, options)
+        config = _config(batch, divider, inner_multipliers, activations, accumulators)
+        rows = division_table(graph, scaling, format, config, options)
         row = next(row for row in rows if row.way == way)
         if draw is not None:
             _draw_plan(graph, row, fold or 0, draw)
@@ -126,12 +127,24 @@ def divisions(
         console.print(plain(f"{way} is drawn in {draw}"))
 
 
-def _options(cost: str, activations: str, inner_multipliers: bool, headroom_bits: float) -> PlanOptions:
+def _config(batch: int, divider: str, inner_multipliers: bool, activations: str, accumulators: str) -> DatapathConfig:
+    from hwsim.datapath import DatapathConfig
+
+    return DatapathConfig(
+        batch=batch,
+        divider=divider,
+        inner_multipliers=inner_multipliers,
+        activations=activations,
+        accumulators=accumulators,
+    )
+
+
+def _options(cost: str, activations: str, headroom_bits: float) -> PlanOptions:
     from hwsim.datapath import PlanOptions
     from hwsim.datapath.costs import prices
 
     priced = prices(cost, activations).values
-    return PlanOptions(priced, inner_multipliers=inner_multipliers, headroom_bits=headroom_bits)
+    return PlanOptions(priced, headroom_bits=headroom_bits)
 
 
 def _check_way(way: str) -> None:
@@ -205,11 +218,12 @@ def _survey(
     from hwsim.experiment.survey import COLUMNS, survey
     from hwsim.hardening import Scaling
 
-    options = _options(cost, activations, inner_multipliers, headroom_bits)
+    options = _options(cost, activations, headroom_bits)
+    config = _config(batch, divider, inner_multipliers, activations, accumulators)
     names = [fact.name for fact in list_networks(torchvision=True) if fact.name.startswith("torchvision/")]
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
     scaling = Scaling(power_of_two=power_of_two)
-    for row in survey(names, scaling, format, divider, activations, accumulators, options, batch, image_size):
+    for row in survey(names, scaling, format, config, options, image_size):
         writer.writerow(row)
         sys.stdout.flush()

@@ -18,7 +18,7 @@ import typer
 
 import hwsim
 from hwsim import cli
-from hwsim.datapath import PlanOptions, division_table
+from hwsim.datapath import DatapathConfig, PlanOptions, division_table
 from hwsim.datapath.costs import prices
 from hwsim.experiment.catalogue import NetworkFacts, list_networks, load_network
 from hwsim.experiment.loading import load_scenario
@@ -365,16 +365,16 @@ def of_divisions(command: Command, *arguments: str) -> list[tuple[Any, ...]]:
 
 
 DIVISIONS: dict[str, tuple[list[str], list[str], dict[str, Any]]] = {
-    "--batch": ([], ["3"], {"batch": 3}),
-    "--divider": ([], ["reciprocal"], {"divider": "reciprocal"}),
+    "--batch": ([], ["3"], {"config": DatapathConfig(batch=3)}),
+    "--divider": ([], ["reciprocal"], {"config": DatapathConfig(divider="reciprocal")}),
     "--power-of-two": ([], [], {"scaling": Scaling(power_of_two=True)}),
-    "--activations": ([], ["fp16"], {"activations": "fp16"}),
-    "--accumulators": ([], ["fp16"], {"accumulators": "fp16"}),
-    "--format": (["--activations", "fp16"], ["q2.5"], {"activations": "fp16", "format": "q2.5"}),
+    "--activations": ([], ["fp16"], {"config": DatapathConfig(activations="fp16")}),
+    "--accumulators": ([], ["fp16"], {"config": DatapathConfig(accumulators="fp16")}),
+    "--format": (["--activations", "fp16"], ["q2.5"], {"config": DatapathConfig(activations="fp16"), "format": "q2.5"}),
     "--headroom-bits": (
         ["--activations", "fp16"],
         ["12"],
-        {"activations": "fp16", "options": PlanOptions(headroom_bits=12.0)},
+        {"config": DatapathConfig(activations="fp16"), "options": PlanOptions(headroom_bits=12.0)},
     ),
     "--cost": ([], ["energy"], {"options": PlanOptions(prices("energy", "fp32").values)}),
 }
@@ -413,7 +413,7 @@ def _(command: Command) -> None:
     (plain,) = said(command, "divisions", *options)["ways"]
     (found,) = said(command, "divisions", *options, "--inner-multipliers")["ways"]
     network = capture(load_network("squeezenet1_1", "random"), torch.zeros(2, 3, 64, 64))
-    rows = division_table(network, options=PlanOptions(inner_multipliers=True))
+    rows = division_table(network, config=DatapathConfig(inner_multipliers=True))
     row = next(row for row in rows if row.way == "planned")
     listed = [(place["tensor"], place["kind"], place["elements"]) for place in found["places"]]
     assert listed == [(place.tensor, place.kind, place.elements) for place in row.places]
@@ -478,13 +478,13 @@ def _(command: Command) -> None:
 
 SURVEYED: dict[str, tuple[list[str], str, Any]] = {
     "--image-size": (["64"], "image_size", 64),
-    "--batch": (["3"], "batch", 3),
+    "--batch": (["3"], "config", DatapathConfig(batch=3)),
     "--format": (["q2.5"], "format", "q2.5"),
-    "--divider": (["reciprocal"], "divider", "reciprocal"),
+    "--divider": (["reciprocal"], "config", DatapathConfig(divider="reciprocal")),
     "--power-of-two": ([], "scaling", Scaling(power_of_two=True)),
-    "--activations": (["fp16"], "activations", "fp16"),
-    "--accumulators": (["bf16"], "accumulators", "bf16"),
-    "--inner-multipliers": ([], "options", PlanOptions(inner_multipliers=True)),
+    "--activations": (["fp16"], "config", DatapathConfig(activations="fp16")),
+    "--accumulators": (["bf16"], "config", DatapathConfig(accumulators="bf16")),
+    "--inner-multipliers": ([], "config", DatapathConfig(inner_multipliers=True)),
     "--headroom-bits": (["3"], "options", PlanOptions(headroom_bits=3.0)),
     "--cost": (["energy"], "options", PlanOptions(prices("energy", "fp32").values)),
 }

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from hwsim import Accelerator, Memory, Scaling, capture, get_format, harden
-from hwsim.datapath import WAYS, plan_divisions, plan_with_free_constants
+from hwsim.datapath import WAYS, DatapathConfig, make_plan, plan_with_free_constants, true_peaks
 from hwsim.memory import BitFlips, Condition, Device, Phase
 from hwsim.network import Affine, Fetch, Linear, Network
 from hwsim.words.inspect import describe
@@ -103,7 +103,7 @@ def test_a_readout_shows_what_failed_and_what_became_of_it() -> None:
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "none"])
 def test_a_plan_shows_every_rescaling(network: Network, way: str) -> None:
-    plan = Accelerator(network, harden(network, "fp32", Scaling()), way).plan
+    plan = Accelerator(harden(network, "fp32", Scaling()), way).plan
     head, *rows = cells(plan)
     assert head == ["value", "for", "divided by", "reason", "forced by"]
     for one, row in zip(plan.rescalings, rows, strict=False):
@@ -117,14 +117,14 @@ def test_a_plan_shows_every_rescaling(network: Network, way: str) -> None:
 
 
 def test_a_plan_of_least_cost_shows_its_proof(network: Network) -> None:
-    planned = plan_divisions(network, harden(network, "fp32", Scaling()), IMAGES)
-    assert cells(planned) == cells(planned.plan)
+    planned = make_plan(harden(network, "fp32", Scaling()), "planned", peaks=true_peaks(network, IMAGES))
+    assert cells(planned) == cells(planned)
     assert f"cost {planned.solution.cost:,.6g}, proven to within" in planned._repr_html_()
 
 
 def test_free_constants_show_which_layers_gave_up_t(network: Network) -> None:
     stored = harden(network, "fp32", Scaling())
-    free = plan_with_free_constants(network, stored, lowest_target=0.5, calibration=IMAGES)
+    free = plan_with_free_constants(stored, lowest_target=0.5, peaks=true_peaks(network, IMAGES))
     assert free.lowered
     for layer, row in zip(free.lowered, cells(free)[1:], strict=True):
         assert row[0] == layer.weight
@@ -140,7 +140,9 @@ def test_an_accelerator_shows_what_its_run_counts_for_an_image(
 ) -> None:
     store = ["weights"] if way == "logits" else ["weights", "biases"]
     stored = harden(network, "fp32", Scaling(power_of_two=power_of_two), store)
-    accelerator = Accelerator(network, stored, way, ["clamp", "nonfinite_to_zero"], 3, divider, activations="fp16")
+    accelerator = Accelerator(
+        stored, way, DatapathConfig(guards=["clamp", "nonfinite_to_zero"], batch=3, divider=divider, activations="fp16")
+    )
     table = dict(cells(accelerator)[1:])
     total = accelerator.run(IMAGES).counts.total
     for counter in ("divisions", "reciprocal_multiplications", "shifts", "alignments"):
@@ -159,7 +161,7 @@ def test_an_accelerator_shows_what_its_run_counts_for_an_image(
 
 
 def test_a_run_shows_what_every_layer_did(network: Network) -> None:
-    run = Accelerator(network, harden(network, "fp32", Scaling()), "per_layer").run(IMAGES)
+    run = Accelerator(harden(network, "fp32", Scaling()), "per_layer").run(IMAGES)
     head, *rows = cells(run)
     assert rows == cells(run.counts)[1:]
     assert [row[0] for row in rows] == [*run.counts, "total"]

@@ -1,8 +1,8 @@
 """The accelerator: runs a hardened network on words read from memory, dividing the scale out, and counts.
 
-`plan` decides where divisions go, from the scale algebra; `planned` and `planner` find the plan of least cost;
-`accelerator` executes a plan and counts what it does; `port` reads the words; `counts` holds the counters; `divisions`
-is the division-cost table of a network.
+`config` is what it is made of; `placement` makes the plan of where divisions go; `walk` follows the network's
+operations in an arithmetic; `counting` counts what that does; `port` reads the words; `divisions` is the division-cost
+table of a network.
 
 Names are loaded when first used, so that costs can be looked up without torch.
 """
@@ -15,52 +15,58 @@ from hwsim.lazy import lazily
 
 if TYPE_CHECKING:
     from hwsim.datapath.accelerator import Accelerator
-    from hwsim.datapath.calibration import first_overflow, plan_divisions
+    from hwsim.datapath.config import DIVIDERS, DatapathConfig
     from hwsim.datapath.counts import COUNTERS, Counts
     from hwsim.datapath.divisions import division_table
     from hwsim.datapath.freedom import FreePlan, Lowered, plan_with_free_constants
-    from hwsim.datapath.plan import RESULT, WAYS, Plan, Rescaling, place_divisions
-    from hwsim.datapath.planned import Planned, PlanOptions
+    from hwsim.datapath.placement import make_plan
+    from hwsim.datapath.plan import RESULT, WAYS, Plan, Rescaling
+    from hwsim.datapath.planned import PlanOptions, first_out_of_range
+    from hwsim.datapath.ranges import interval_peaks, true_peaks
     from hwsim.datapath.run import Run
 
 _HOMES = {
     "Accelerator": "hwsim.datapath.accelerator",
-    "first_overflow": "hwsim.datapath.calibration",
-    "plan_divisions": "hwsim.datapath.calibration",
+    "DIVIDERS": "hwsim.datapath.config",
+    "DatapathConfig": "hwsim.datapath.config",
     "COUNTERS": "hwsim.datapath.counts",
     "Counts": "hwsim.datapath.counts",
     "division_table": "hwsim.datapath.divisions",
     "FreePlan": "hwsim.datapath.freedom",
     "Lowered": "hwsim.datapath.freedom",
     "plan_with_free_constants": "hwsim.datapath.freedom",
+    "make_plan": "hwsim.datapath.placement",
     "RESULT": "hwsim.datapath.plan",
     "WAYS": "hwsim.datapath.plan",
     "Plan": "hwsim.datapath.plan",
     "Rescaling": "hwsim.datapath.plan",
-    "place_divisions": "hwsim.datapath.plan",
     "PlanOptions": "hwsim.datapath.planned",
-    "Planned": "hwsim.datapath.planned",
+    "first_out_of_range": "hwsim.datapath.planned",
+    "interval_peaks": "hwsim.datapath.ranges",
+    "true_peaks": "hwsim.datapath.ranges",
     "Run": "hwsim.datapath.run",
 }
 
 __all__ = [
     "COUNTERS",
+    "DIVIDERS",
     "RESULT",
     "WAYS",
     "Accelerator",
     "Counts",
+    "DatapathConfig",
     "FreePlan",
     "Lowered",
     "Plan",
     "PlanOptions",
-    "Planned",
     "Rescaling",
     "Run",
     "division_table",
-    "first_overflow",
-    "place_divisions",
-    "plan_divisions",
+    "first_out_of_range",
+    "interval_peaks",
+    "make_plan",
     "plan_with_free_constants",
+    "true_peaks",
 ]
 
 __getattr__, __dir__ = lazily(__name__, _HOMES)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from hwsim.tabular import Shown, Tabular
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 COUNTERS = {
     "words_read": "words that the datapath reads from the faulty memory",
@@ -51,39 +55,71 @@ class LayerCounts:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
-class Counts(Mapping[str, LayerCounts], Shown):
-    """The counts of one run: layer name -> `LayerCounts`, in order of execution, and their `total`."""
+class Tally:
+    """What a run does, by operation. What follows from the data stays where the tensors are until it is read.
 
-    def __init__(self, layers: Iterable[str] = ()) -> None:
-        self._layers = {name: LayerCounts() for name in layers}
-        self._overflowed: dict[str, int] = {}
+    An operation here is its name; the images have one too, and `RESULT` stands for the reader of the logits.
+    """
 
-    def layer(self, name: str) -> LayerCounts:
-        """The counters of a layer, made at first use, to be incremented."""
-        return self._layers.setdefault(name, LayerCounts())
+    def __init__(self) -> None:
+        self._done: dict[str, LayerCounts] = {}
+        self._seen: dict[tuple[str, str], Tensor | int] = {}
 
-    def add(self, others: Counts, times: int) -> None:
+    def of(self, operation: str) -> LayerCounts:
+        """The counters of an operation, made at first use, to be incremented."""
+        return self._done.setdefault(operation, LayerCounts())
+
+    def see(self, operation: str, counter: str, number: Tensor | int) -> None:
+        """Count what follows from the data."""
+        key = operation, counter
+        self._seen[key] = self._seen[key] + number if key in self._seen else number
+
+    def add(self, other: Tally, times: int) -> None:
         """Count what was done once as done several times."""
-        for name, counted in others._layers.items():
-            layer = self.layer(name)
-            for key, number in counted.as_dict().items():
-                setattr(layer, key, getattr(layer, key) + times * number)
-        for name, place in others._overflowed.items():
-            self._overflowed[name] = min(place, self._overflowed.get(name, place))
+        for operation, counts in other._done.items():
+            mine = self.of(operation)
+            for key, number in counts.as_dict().items():
+                setattr(mine, key, getattr(mine, key) + times * number)
+        for (operation, counter), seen in other._seen.items():
+            self.see(operation, counter, seen * times)
 
-    def overflow(self, name: str, values: int, place: int) -> None:
-        """Count values that left the range in a layer, at an operation's place in the order of execution.
+    def counts(self, labels: Mapping[str, str]) -> Counts:
+        """The counts by layer: those of all operations with one label, in the order of the labels.
 
-        A layer is several operations if its module is called several times.
+        Args:
+            labels: operation -> its layer, in order of execution; another operation is its own, behind them.
         """
-        if values:
-            self.layer(name).nonfinite += values
-            self._overflowed[name] = min(place, self._overflowed.get(name, place))
+        for (operation, counter), number in self._seen.items():
+            if int(number):
+                counts = self.of(operation)
+                setattr(counts, counter, getattr(counts, counter) + int(number))
+        self._seen = {}
+        layers = {label: LayerCounts() for label in labels.values()}
+        first = []
+        for operation in (*labels, *(name for name in self._done if name not in labels)):
+            done, label = self._done.get(operation, LayerCounts()), labels.get(operation, operation)
+            layers[label] = layers.get(label, LayerCounts()) + done
+            if done.nonfinite:
+                first.append(label)
+        kept = {label: counts for label, counts in layers.items() if counts != LayerCounts()}
+        return Counts(kept, tuple(dict.fromkeys(first)))
+
+
+class Counts(Mapping[str, LayerCounts], Shown):
+    """The counts of one run: layer name -> `LayerCounts`, in order of execution, and their `total`.
+
+    Args:
+        layers: the counts.
+        overflowed: the layers in which values left the range, in the order of the operations that did it first.
+    """
+
+    def __init__(self, layers: Mapping[str, LayerCounts], overflowed: tuple[str, ...] = ()) -> None:
+        self._layers, self._overflowed = dict(layers), overflowed
 
     @property
     def nonfinite(self) -> dict[str, int]:
         """Layer -> values that left the range in it, in the order of execution of the operations that did it first."""
-        return {name: self[name].nonfinite for name in sorted(self._overflowed, key=self._overflowed.__getitem__)}
+        return {name: self[name].nonfinite for name in self._overflowed}
 
     def __getitem__(self, name: str) -> LayerCounts:
         return self._layers[name]
@@ -93,13 +129,6 @@ class Counts(Mapping[str, LayerCounts], Shown):
 
     def __len__(self) -> int:
         return len(self._layers)
-
-    def counted(self) -> Counts:
-        """Without the layers of which nothing was counted."""
-        kept = Counts()
-        kept._overflowed = dict(self._overflowed)
-        kept._layers = {name: layer for name, layer in self._layers.items() if layer != LayerCounts()}
-        return kept
 
     @property
     def total(self) -> LayerCounts:

@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from hwsim.datapath.accelerator import DIVIDERS, Accelerator, true_peaks
+from hwsim.datapath.accelerator import Accelerator
+from hwsim.datapath.config import DatapathConfig
 from hwsim.datapath.counts import Counts
 from hwsim.datapath.places import Place, places, price
 from hwsim.datapath.plan import WAYS, Plan, place_divisions
 from hwsim.datapath.planned import PlanOptions, first_out_of_range, least_cost_plan
+from hwsim.datapath.ranges import true_peaks
 from hwsim.datapath.repairs import Repair, repairs
-from hwsim.datapath.tensor_format import TensorFormats
-from hwsim.errors import HwsimError, unknown
+from hwsim.errors import HwsimError
 from hwsim.hardening import Scaling, harden
 from hwsim.network import Network
 from hwsim.words import get_format
@@ -78,10 +79,7 @@ def division_table(
     network: Network,
     scaling: Scaling | None = None,
     format: str = "fp32",
-    batch: int = 1,
-    divider: str = "exact",
-    activations: str = "fp32",
-    accumulators: str = "fp32",
+    config: DatapathConfig | None = None,
     options: PlanOptions | None = None,
 ) -> list[DivisionCost]:
     """The cost of every way of dividing, for one batch of images, and what forces it.
@@ -90,51 +88,35 @@ def division_table(
         network: the captured network; its weights may be random.
         scaling: how weights are scaled; by default one constant a layer.
         format: number format of the stored words.
-        batch: images in the batch, which share one read of the weights.
-        divider: "exact" or "reciprocal".
-        activations: number format of the tensors between operations.
-        accumulators: number format of the MAC array's sums.
-        options: prices, margins of the range, and whether there are multipliers at bias additions and inside units.
+        config: what the datapath is made of; as many images run as share one read of the weights.
+        options: prices, and margins of the range.
 
     Raises:
-        HwsimError: if a format or the divider is unknown, or the weights cannot be stored.
+        HwsimError: if the format is unknown, or the weights cannot be stored.
     """
-    if divider not in DIVIDERS:
-        raise unknown("divider", divider, DIVIDERS)
-    options = replace(options or PlanOptions(), divider=divider)
-    formats = TensorFormats.of(activations, accumulators)
+    config, options = config or DatapathConfig(), options or PlanOptions()
+    batch = config.batch
     images = torch.randn(batch, *network.input.shape, generator=torch.Generator().manual_seed(0))
     words = get_format(format)
     peaks = true_peaks(network, images)  # whose copies of the weights are gone before the next ones are made
     hardened = harden(network, words, scaling or Scaling())
-    labels = {op.name: op.layer or op.name for op in network.operations}
     rows = []
     for way in WAYS:
         if way == "none":
             continue
         try:
             if way == "planned":
-                plan = least_cost_plan(network, hardened, peaks, options, formats).plan
+                plan = least_cost_plan(hardened, peaks, config, options)
             else:
-                plan = place_divisions(network, hardened, way, options.bias_multiplier, options.inner_multipliers)
-            accelerator = Accelerator(
-                network,
-                hardened,
-                plan,
-                batch=batch,
-                divider=divider,
-                bias_multiplier=options.bias_multiplier,
-                inner_multipliers=options.inner_multipliers,
-                activations=activations,
-                accumulators=accumulators,
-            )
+                plan = place_divisions(hardened, way, config)
+            accelerator = Accelerator(hardened, plan, config)
         except HwsimError as error:
             rows.append(DivisionCost(way, None, hardened.constant_bits, str(error)))
             continue
         counts = accelerator.run(images, chunk=batch).counts
         del accelerator  # its weights, before those of the next way are made
-        found = places(network, hardened, plan, divider, formats)
-        first = first_out_of_range(network, plan, peaks, formats)
+        found = places(hardened, plan, config)
+        first = first_out_of_range(network, plan, peaks, config.formats)
         row = DivisionCost(
             way,
             counts,
@@ -144,10 +126,10 @@ def division_table(
             cost=price(found, options.prices, batch),
             images=batch,
             overflow=next(iter(counts.nonfinite), ""),
-            predicted="" if first is None else labels.get(first, first),
+            predicted="" if first is None else network.named[first].label if first in network.named else first,
         )
         if row.overflow and way != "planned":
-            changes = repairs(network, hardened, way, peaks, options, formats, batch)
+            changes = repairs(hardened, way, peaks, config, options)
             row = replace(row, repairs=tuple(changes))
         rows.append(row)
     return rows

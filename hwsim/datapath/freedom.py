@@ -8,16 +8,14 @@ projection gets the product of its main path, and where a product becomes a powe
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from torch import Tensor
-
 from hwsim.datapath import planner
-from hwsim.datapath.accelerator import true_peaks
-from hwsim.datapath.planned import Planned, PlanOptions, least_cost_plan
-from hwsim.datapath.tensor_format import TensorFormats
+from hwsim.datapath.config import DatapathConfig
+from hwsim.datapath.plan import Plan
+from hwsim.datapath.planned import PlanOptions, least_cost_plan
+from hwsim.datapath.ranges import Peaks, true_peaks
 from hwsim.errors import HwsimError
 from hwsim.hardening import Constants, Hardened
 from hwsim.network import Linear, Network
@@ -51,7 +49,7 @@ class FreePlan(Shown):
 
     Attributes:
         hardened: the words to store, with the constants that were chosen.
-        planned: the plan for them.
+        plan: the plan for them.
         preferred: the words without freedom.
         fixed: the plan of least cost for those.
         bound: a proven lower bound on the cost of any plan with any constants that were allowed.
@@ -61,9 +59,9 @@ class FreePlan(Shown):
     """
 
     hardened: Hardened
-    planned: Planned
+    plan: Plan
     preferred: Hardened
-    fixed: Planned
+    fixed: Plan
     bound: float
     lowered: tuple[Lowered, ...] = ()
     mismatch: float = 0.0
@@ -71,12 +69,12 @@ class FreePlan(Shown):
     @property
     def saved(self) -> float:
         """Cost saved for one image: rescaled elements, unless prices say otherwise."""
-        return self.fixed.solution.cost - self.planned.solution.cost
+        return _solved(self.fixed).cost - _solved(self.plan).cost
 
     @property
     def gap(self) -> float:
         """How much of the cost is not proven to be necessary, as a fraction; 0 if no constants allow a cheaper plan."""
-        return replace(self.planned.solution, bound=self.bound).gap
+        return replace(_solved(self.plan), bound=self.bound).gap
 
     @property
     def mean_bits(self) -> float:
@@ -90,7 +88,7 @@ class FreePlan(Shown):
 
     def _table(self) -> Tabular:
         """Each layer that gave up some of its t."""
-        before, after = self.fixed.solution, self.planned.solution
+        before, after = _solved(self.fixed), _solved(self.plan)
         heading = (
             f"cost {after.cost:,.6g} ({_by_kind(after)}) instead of {before.cost:,.6g} ({_by_kind(before)}), "
             f"proven to within {self.gap:.2g}"
@@ -107,12 +105,11 @@ class FreePlan(Shown):
 
 
 def plan_with_free_constants(
-    network: Network,
     hardened: Hardened,
     lowest_target: float,
-    calibration: Tensor | None = None,
+    config: DatapathConfig | None = None,
+    peaks: Peaks | None = None,
     options: PlanOptions | None = None,
-    formats: TensorFormats | None = None,
 ) -> FreePlan:
     """The constants and rescalings of least cost, where layers may store smaller weights than they could.
 
@@ -120,42 +117,30 @@ def plan_with_free_constants(
     asks for those. It stays what it is where rounding to a power of two has gone below the lowest target already, where
     several layers read one weight or something else than a layer does, and wherever changing it would save nothing.
 
-    Run the words and the plan together: `Accelerator(network, free.hardened, free.planned.plan)`.
+    Run the words and the plan together: `Accelerator(free.hardened, free.plan)`.
 
     Args:
-        network: the network to run.
-        hardened: its stored words, with the constants that they have without freedom, one for each layer.
+        hardened: a network's stored words, with the constants that they have without freedom, one for each layer.
         lowest_target: the least t that a layer may be given.
-        calibration: images, (N, C, H, W), that show how large each tensor gets; noise if None.
+        config: the datapath that the plan is for.
+        peaks: how large each tensor gets: `true_peaks` or `interval_peaks`; those of noise if None.
         options: prices, and how careful the plan is. Its time limit holds for each of two plans, with and without
             freedom.
-        formats: number formats of the datapath; FP32 if None.
 
     Raises:
         HwsimError: if the weights are not scaled, the lowest target is not a number above 0 and up to t, or there is no
-            plan (see `plan_divisions`).
+            plan (see `make_plan`).
     """
-    peaks = true_peaks(network, calibration)
-    return least_cost_constants(network, hardened, lowest_target, peaks, options, formats)
-
-
-def least_cost_constants(
-    network: Network,
-    hardened: Hardened,
-    lowest_target: float,
-    peaks: Mapping[str, float],
-    options: PlanOptions | None = None,
-    formats: TensorFormats | None = None,
-) -> FreePlan:
-    """The same, from the largest true magnitude of every value."""
+    network = hardened.network
+    peaks = true_peaks(network) if peaks is None else peaks
     free = _freedoms(network, hardened, lowest_target)
-    fixed = least_cost_plan(network, hardened, peaks, options, formats)
-    planned = least_cost_plan(network, hardened, peaks, options, formats, free) if free else fixed
-    bound = planned.solution.bound
-    if planned.solution.cost >= fixed.solution.cost:
-        return FreePlan(hardened, fixed, hardened, fixed, bound)
+    fixed = least_cost_plan(hardened, peaks, config, options)
+    plan = least_cost_plan(hardened, peaks, config, options, free) if free else fixed
+    solution = _solved(plan)
+    if solution.cost >= _solved(fixed).cost:
+        return FreePlan(hardened, fixed, hardened, fixed, solution.bound)
     weights = {layer.name: layer.weight for layer in network.layers}
-    exact = {weights[layer]: potential for layer, potential in planned.solution.constants.items()}
+    exact = {weights[layer]: potential for layer, potential in solution.constants.items()}
     chosen = {weight: _stored(potential, hardened.constants[weight]) for weight, potential in exact.items()}
     changed = {weight: c for weight, c in chosen.items() if c is not hardened.constants[weight]}
     lowered = []
@@ -163,7 +148,12 @@ def least_cost_constants(
         peak = _largest(network, weight)
         lowered.append(Lowered(weight, *(float(c.values[0]) * peak for c in (hardened.constants[weight], constants))))
     mismatch = max(_mismatch(chosen[weight], potential) for weight, potential in exact.items())
-    return FreePlan(hardened.with_constants(changed), planned, hardened, fixed, bound, tuple(lowered), mismatch)
+    return FreePlan(hardened.with_constants(changed), plan, hardened, fixed, solution.bound, tuple(lowered), mismatch)
+
+
+def _solved(plan: Plan) -> planner.Solution:
+    assert plan.solution is not None  # the planner made it
+    return plan.solution
 
 
 def _freedoms(network: Network, hardened: Hardened, lowest_target: float) -> dict[str, planner.Freedom]:

@@ -9,14 +9,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from hwsim.datapath.arithmetic.rescaling import is_power_of_two
+from hwsim.datapath.config import DatapathConfig
 from hwsim.datapath.plan import RESULT, Plan, Rescaling, divisor_text
-from hwsim.datapath.tensor_format import TensorFormats
 from hwsim.hardening import Constants, Hardened
 from hwsim.hardening.scaling import EXPONENT_BITS
-from hwsim.network import Affine, Call, Fetch, Linear, Network, Operation, Scale, rule_of
+from hwsim.network import Affine, Call, Fetch, Linear, Operation, Scale, operator_of, rule_of
 from hwsim.network.graph import storable
-from hwsim.network.rules import unchanged
+from hwsim.network.operators.rules import unchanged
 from hwsim.network.scale import ONE, SIGNIFICAND_BITS
+from hwsim.network.target import Target
 
 KINDS = {
     "division": "a true division",
@@ -34,30 +36,6 @@ COUNTER_OF = {
     "alignment": "alignments",
 }
 """The counter of each kind of place; what is absorbed is not counted."""
-
-_NAMES = {
-    "add": "the sum",
-    "sub": "the difference",
-    "cat": "the concatenation",
-    "stack": "the concatenation",
-    "maximum": "the maximum",
-    "minimum": "the minimum",
-    "mul": "the product",
-    "matmul": "the product",
-    "bmm": "the product",
-    "einsum": "the product",
-    "div": "the quotient",
-    "gelu": "GELU",
-    "silu": "SiLU",
-    "elu": "ELU",
-    "sigmoid": "sigmoid",
-    "tanh": "tanh",
-    "softmax": "softmax",
-    "hardswish": "hard-swish",
-    "hardsigmoid": "hard-sigmoid",
-    "layer_norm": "LayerNorm",
-    "scaled_dot_product_attention": "attention",
-}
 
 
 @dataclass(frozen=True)
@@ -192,33 +170,25 @@ def grouped(places: Iterable[Place]) -> list[Group]:
     return sorted(groups, key=lambda group: (group.kind == "absorbed", -group.elements))
 
 
-def places(
-    network: Network,
-    hardened: Hardened,
-    plan: Plan,
-    divider: str = "exact",
-    formats: TensorFormats | None = None,
-) -> tuple[Place, ...]:
+def places(hardened: Hardened, plan: Plan, config: DatapathConfig | None = None) -> tuple[Place, ...]:
     """Every place where a datapath changes a scale, in order of execution.
 
     Args:
-        network: the network that runs.
-        hardened: its stored words and their constants.
+        hardened: the stored words of the network that runs, and their constants.
         plan: what its datapath does about scales.
-        divider: "exact" or "reciprocal".
-        formats: number formats of the datapath, whose ranges may force a division; FP32 if None.
+        config: what the datapath is made of: its divider, and the number formats whose ranges may force a division.
     """
-    return tuple(_Places(network, hardened, plan, divider, formats or TensorFormats.of()).all())
+    return tuple(_Places(hardened, plan, config or DatapathConfig()).all())
 
 
 class _Places:
     """The walk along the operations, which all need the same few things."""
 
-    def __init__(self, network: Network, hardened: Hardened, plan: Plan, divider: str, formats: TensorFormats) -> None:
-        self.network, self.hardened, self.plan = network, hardened, plan
-        self.divider, self.formats = divider, formats
-        self.operations = {op.name: op for op in network.operations}
-        self.shared = Counter(op.layer or op.name for op in network.operations if isinstance(op, Call))
+    def __init__(self, hardened: Hardened, plan: Plan, config: DatapathConfig) -> None:
+        self.network, self.hardened, self.plan = hardened.network, hardened, plan
+        self.divider, self.formats = config.divider, config.formats
+        self.operations = self.network.named
+        self.shared = Counter(op.label for op in self.network.operations if isinstance(op, Call))
 
     def all(self) -> Iterator[Place]:
         yield from self._rescaled(self.network.input.name)
@@ -248,16 +218,16 @@ class _Places:
             if seen == produced:
                 return
             divisor = seen / produced if isinstance(seen, Scale) and isinstance(produced, Scale) else seen
-            kind, cause = "absorbed", Cause("BatchNorm", "takes the scale up", op.layer or op.name)
+            kind, cause = "absorbed", Cause("BatchNorm", "takes the scale up", op.label)
             if op.multiplier is None:
                 # As the datapath counts it: both scales are powers of two, or a multiplier is needed.
-                kind = self._kind(_power_of_two(seen) and _power_of_two(produced), by_multiplier=True)
+                kind = self._kind(is_power_of_two(seen) and is_power_of_two(produced), by_multiplier=True)
                 cause = self._cause(op.input.name, *self.plan.multipliers.get(op.name, ("layer", "")))
             yield self._place(op.input.name, op.name, kind, kind, divisor, (op.name,), cause)
         elif isinstance(op, Call):
             changed = self._absorbed(op)
             if changed != ONE:
-                cause = Cause(_name(op), "takes the scale up", op.layer or op.name)
+                cause = Cause(_name(op), "takes the scale up", op.label)
                 yield self._place(op.inputs[0], op.name, "absorbed", "", changed, (op.name,), cause)
 
     def _absorbed(self, op: Call) -> Scale:
@@ -283,7 +253,7 @@ class _Places:
     def _rescaled(self, value: str) -> Iterator[Place]:
         for rescaling in self.plan.rescalings_of(value):
             cause = self._cause(value, rescaling.reason, rescaling.forced_by, rescaling)
-            operation = self._kind(_power_of_two(rescaling.divisor))
+            operation = self._kind(is_power_of_two(rescaling.divisor))
             kind = "alignment" if rescaling.reason == "join" else operation
             yield self._place(value, value, kind, operation, rescaling.divisor, rescaling.readers, cause)
 
@@ -315,7 +285,7 @@ class _Places:
         if reason == "range":
             fmt = self.formats.of_value(self.network, op, rescaled=False).words.name
             return Cause(f"the range of {fmt}", "would be left", self._label(forced_by))
-        where = forced_by if op is None else op.layer or op.name
+        where = forced_by if op is None else op.label
         if reason == "join":
             joined = ""
             if op is not None and rescaling is not None and op.name in rescaling.readers:
@@ -339,7 +309,7 @@ class _Places:
         op = self.operations.get(name)
         if op is None:
             return "images" if name == self.network.input.name else name
-        label = op.layer or op.name
+        label = op.label
         if isinstance(op, Affine) and op.multiplier is None:
             return f"{label} with bias"
         if isinstance(op, Call) and op.layer and self.shared[label] > 1:
@@ -353,9 +323,4 @@ def _name(op: Operation | None) -> str:
         return "the layer"
     if op is None or isinstance(op, Affine):
         return "the operation"
-    name = str(op.target).removeprefix("aten.").split(".")[0].strip("_")
-    return _NAMES.get(name, name)
-
-
-def _power_of_two(scale: Scale | Constants) -> bool:
-    return scale.powers_of_two if isinstance(scale, Constants) else scale.is_power_of_two
+    return operator_of(op.target).shown or Target.of(op.target).packet.strip("_")

@@ -2,7 +2,7 @@
 
 Every value of the network is produced with a scale, and may be rescaled on its way to a reader. A plan lists the
 scales and the rescalings; what changes inside an operation (a bias multiplied beforehand, a bound of ReLU6, a factor
-of BatchNorm) follows from the scales of its inputs and its result, by the algebra of `hwsim.network.rules`.
+of BatchNorm) follows from the scales of its inputs and its result, by the algebra of `hwsim.network.operators.rules`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from hwsim.datapath.config import DatapathConfig
+from hwsim.datapath.planner import Solution
 from hwsim.errors import HwsimError, unknown
 from hwsim.hardening import Constants, Hardened
 from hwsim.network import Affine, Call, Fetch, Linear, Network, rule_of
@@ -68,6 +70,7 @@ class Plan(Shown):
         divide_words: whether weight words are divided when read.
         multipliers: bias addition whose multiplier, idle otherwise, changes the scale -> (reason, forced_by) as in
             `Rescaling`; one that is absent takes up its layer's own constant.
+        solution: the planner's, if it made the plan: cost, and the bound that proves it.
     """
 
     way: str
@@ -75,6 +78,7 @@ class Plan(Shown):
     rescalings: tuple[Rescaling, ...] = ()
     divide_words: bool = False
     multipliers: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    solution: Solution | None = field(default=None, compare=False)
 
     @cached_property
     def _rescaled(self) -> dict[tuple[str, str], Rescaling]:
@@ -118,7 +122,10 @@ class Plan(Shown):
         ]
         rows += [[at, "its bias addition", "", reason, by] for at, (reason, by) in self.multipliers.items()]
         heading = f"{self.way}: {WAYS.get(self.way, 'a plan of its own')}"
-        return Tabular(heading, ("value", "for", ">divided by", "reason", "forced by"), rows)
+        note = ""
+        if self.solution is not None:
+            note = f"cost {self.solution.cost:,.6g}, proven to within {self.solution.gap:.2g}"
+        return Tabular(heading, ("value", "for", ">divided by", "reason", "forced by"), rows, note)
 
 
 def divisor_text(divisor: Scale | Constants) -> str:
@@ -129,17 +136,13 @@ def divisor_text(divisor: Scale | Constants) -> str:
     return f"{values[0]:.6g}" if len(values) == 1 else f"{len(values)} constants"
 
 
-def place_divisions(
-    network: Network, hardened: Hardened, way: str, bias_multiplier: bool = True, inner_multipliers: bool = False
-) -> Plan:
-    """The plan for one way of dividing that follows a fixed rule: all but `planned`.
+def place_divisions(hardened: Hardened, way: str, config: DatapathConfig) -> Plan:
+    """The plan for one way of dividing that follows a fixed rule: all but `planned`, which `least_cost_plan` makes.
 
     Args:
-        network: the network to run.
-        hardened: its stored words and their constants.
-        way: one of `WAYS`, but not `planned`, which needs images: see `plan_divisions`.
-        bias_multiplier: whether the bias addition has a multiplier that `absorbed` may use.
-        inner_multipliers: whether constants inside units can be changed, such as GELU's 1/sqrt 2, for `logits` to use.
+        hardened: the stored words of a network, and their constants.
+        way: one of `WAYS`.
+        config: which multipliers there are, for `absorbed` and `logits` to use.
 
     Raises:
         HwsimError: where the result could not be exact: scaled weights that are never divided, constants per
@@ -147,16 +150,16 @@ def place_divisions(
     """
     if way not in WAYS:
         raise unknown("way of dividing", way, WAYS)
+    network = hardened.network
     scaled = {w: c for w, c in hardened.constants.items() if w in network.weights and not c.all_one}
     if way == "none" and scaled:
         raise HwsimError("Scaled weights are never divided with divide = 'none': choose one of the other ways.")
     if way == "per_weight":
         return Plan(way, divide_words=True)
-    if way == "planned":
-        raise HwsimError("A plan of least cost needs images that show how large each tensor gets: use plan_divisions.")
     if way == "logits":
-        return _carried_to_logits(network, hardened, scaled, inner_multipliers)
-    return _divided_layer_by_layer(network, hardened, scaled, way, bias_multiplier)
+        return _carried_to_logits(network, hardened, scaled, config.inner_multipliers)
+    assert way in ("none", "per_layer", "absorbed")  # planned follows no rule
+    return _divided_layer_by_layer(network, hardened, scaled, way, config.bias_multiplier)
 
 
 def _divided_layer_by_layer(

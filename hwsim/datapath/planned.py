@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 from hwsim.datapath import planner
+from hwsim.datapath.config import DatapathConfig
 from hwsim.datapath.costs import check_prices
 from hwsim.datapath.plan import RESULT, Plan, Rescaling
 from hwsim.datapath.tensor_format import TensorFormat, TensorFormats
 from hwsim.errors import HwsimError
 from hwsim.hardening import Constants, Hardened
 from hwsim.network import Affine, Call, Fetch, Linear, Network, Operation, Scale, rule_of
-from hwsim.tabular import Notebook, Tabular
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,6 @@ class PlanOptions:
     Attributes:
         prices: price of a rescaling for one element, by kind: "shift", "reciprocal", "division"; `costs.prices` makes
             them from the table of operation costs.
-        divider: whether a datapath that cannot shift divides ("exact"), or multiplies by the "reciprocal".
-        bias_multiplier: whether the bias addition has a multiplier that may be used.
-        inner_multipliers: whether the constants inside units can be changed, which then take up scales: the reciprocal
-            number of elements in a mean or an average pool, GELU's 1/sqrt 2 and 1/2, the log2 e of exponentials.
         headroom_bits: the largest value seen in calibration may grow by this many bits, by faults or other images.
         precision_bits: values that are smaller than the largest one by up to this many bits must not underflow; None
             takes the format's significand in floating point, and 6 bits in fixed point.
@@ -37,9 +33,6 @@ class PlanOptions:
     """
 
     prices: Mapping[str, float] = field(default_factory=lambda: planner.COUNT)
-    divider: str = "exact"
-    bias_multiplier: bool = True
-    inner_multipliers: bool = False
     headroom_bits: float = 2.0
     precision_bits: float | None = None
     time_limit_s: float = 10.0
@@ -92,42 +85,20 @@ class Within:
         return self.degree * math.log2(self.peak) + math.log2(self.terms)
 
 
-@dataclass(frozen=True)
-class Planned(Notebook):
-    """A plan of least cost.
-
-    Attributes:
-        plan: what the datapath does.
-        solution: the planner's: potentials, copies with their reasons, cost, and the bound that proves it.
-    """
-
-    plan: Plan
-    solution: planner.Solution
-
-    def __str__(self) -> str:
-        return str(self.solution)
-
-    def _table(self) -> Tabular:
-        solution, table = self.solution, self.plan._table()
-        return table._replace(note=f"cost {solution.cost:,.6g}, proven to within {solution.gap:.2g}")
-
-
 def least_cost_plan(
-    network: Network,
     hardened: Hardened,
     peaks: Mapping[str, float],
+    config: DatapathConfig | None = None,
     options: PlanOptions | None = None,
-    formats: TensorFormats | None = None,
     free: Mapping[str, planner.Freedom] | None = None,
-) -> Planned:
+) -> Plan:
     """The exact set of rescalings of least cost, with every tensor inside the range of its format.
 
     Args:
-        network: the network to run.
-        hardened: its stored words, with one scaling constant for each layer.
+        hardened: a network's stored words, with one scaling constant for each layer.
         peaks: the largest true magnitude of every value, which decides what stays in range.
+        config: the datapath that the plan is for, with its multipliers and formats.
         options: prices, and how careful the plan is.
-        formats: number formats of the datapath; FP32 if None.
         free: weight -> what its constant may be, where that is not as stored: the plan is then one for the words that
             these constants give.
 
@@ -140,7 +111,8 @@ def least_cost_plan(
             f"The planner needs one constant for each layer, but {channelled[0]} has one for each channel: use "
             "granularity = 'layer' or another way of dividing."
         )
-    options, formats = options or PlanOptions(), formats or TensorFormats.of()
+    network, config, options = hardened.network, config or DatapathConfig(), options or PlanOptions()
+    formats = config.formats
     held = {name: _Held(network, name, peak, formats) for name, peak in peaks.items() if 0 < peak < math.inf}
     ranges = {name: options.range_of(value.format, value.peak) for name, value in held.items()}
     for op in network.operations:
@@ -155,8 +127,8 @@ def least_cost_plan(
                 f"No scale fits {held[name]} with {options.headroom_bits:g} bits of headroom and "
                 f"{options.precision_of(fmt):g} of precision: ask for less of them, or for a wider format."
             )
-    nodes = tuple(_nodes(network, hardened, ranges, options, free or {}))
-    real: Literal["division", "reciprocal"] = "division" if options.divider == "exact" else "reciprocal"
+    nodes = tuple(_nodes(hardened, ranges, config, free or {}))
+    real: Literal["division", "reciprocal"] = "division" if config.divider == "exact" else "reciprocal"
     try:
         solution = _solve(nodes, tuple(sorted(options.prices.items())), real, options.time_limit_s)
     except planner.NoPlanError as error:
@@ -167,7 +139,7 @@ def least_cost_plan(
             f"No plan fits {tensors}, whatever is rescaled, with {options.headroom_bits:g} bits of headroom: ask for "
             "less headroom or precision, or for a wider format."
         ) from None
-    return Planned(_executable(solution, {op.name: op for op in network.operations}), solution)
+    return _executable(solution, network.named)
 
 
 @dataclass(frozen=True)
@@ -185,7 +157,7 @@ class _Held:
 
     @property
     def _operation(self) -> Operation | None:
-        return next((op for op in self.network.operations if op.name == self.name), None)
+        return self.network.named.get(self.name)
 
     def __str__(self) -> str:
         op = self._operation
@@ -215,7 +187,7 @@ def first_out_of_range(network: Network, plan: Plan, peaks: Mapping[str, float],
     Returns:
         Its name (or `RESULT`, for the last rescaling), or None if all stay in range.
     """
-    sources = {op.name: op for op in network.operations}
+    sources = network.named
     top = TensorFormat.of("fp32").largest_log2
 
     def leaves_within(op: Operation) -> bool:
@@ -260,13 +232,13 @@ def made_within(network: Network, op: Operation, peaks: Mapping[str, float]) -> 
 
 
 def _nodes(
-    network: Network,
     hardened: Hardened,
     ranges: Mapping[str, tuple[float, float]],
-    options: PlanOptions,
+    config: DatapathConfig,
     free: Mapping[str, planner.Freedom],
 ) -> Iterator[planner.Node]:
     """The network in the planner's vocabulary; sizes and masks have no scale and are left out."""
+    network = hardened.network
 
     def tensor(name: str, several: bool = False) -> planner.Tensor:
         low, high = ranges.get(name, (-math.inf, math.inf))
@@ -288,16 +260,16 @@ def _nodes(
         elif isinstance(op, Affine):
             if op.addend in hardened.words:
                 yield planner.Node(op.name, "pin", op.inputs, tensor(op.name))
-            elif op.multiplier is None and not options.bias_multiplier:
+            elif op.multiplier is None and not config.bias_multiplier:
                 yield planner.Node(op.name, "carry", op.inputs, tensor(op.name))
             else:
                 idle = 0 if op.multiplier else network.elements[op.name]
                 yield planner.Node(op.name, "absorb", op.inputs, tensor(op.name), idle=idle)
         elif isinstance(op, Call):
-            rule, inputs = rule_of(op, options.inner_multipliers), op.values
+            rule, inputs = rule_of(op, config.inner_multipliers), op.values
             if rule is not None and rule.effect == "size":
                 continue
-            result = tensor(op.name, several=_returns_several(op))
+            result = tensor(op.name, several=_is_several(network.shapes[op.name]))
             if not inputs and rule is not None and rule.effect == "absorb":
                 # A constant for each image, such as a class token: of the images only their number matters.
                 yield planner.Node(op.name, "absorb", (network.input.name,), result)
@@ -319,11 +291,9 @@ def _nodes(
     yield planner.Node(RESULT, "output", (network.output,))
 
 
-def _returns_several(call: Call) -> bool:
-    schema = getattr(call.target, "_schema", None)
-    if schema is None:
-        return False
-    return len(schema.returns) > 1 or any(str(value.type) == "List[Tensor]" for value in schema.returns)
+def _is_several(shape: Any) -> bool:
+    """Whether a value is more than one tensor."""
+    return shape is not None and not all(isinstance(size, int) for size in shape)
 
 
 _REASONS = {effect: effect for effect in ("join", "product", "quotient", "power", "range")}
@@ -346,7 +316,7 @@ def _executable(solution: planner.Solution, operations: Mapping[str, Operation])
             source = ""
         rescalings.append(Rescaling(copy.tensor, readers, _scale(-copy.factor), reason, source, forced_by))
         made[copy.tensor, copy.potential] = readers[0] if readers else ""
-    return Plan("planned", scales, tuple(rescalings), multipliers=multipliers)
+    return Plan("planned", scales, tuple(rescalings), multipliers=multipliers, solution=solution)
 
 
 def _reader(name: str, operations: Mapping[str, Operation]) -> str:

@@ -16,7 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hwsim.datapath.counts import Counts
+from hwsim.datapath.arithmetic.fp32 import loaded
+from hwsim.datapath.config import DatapathConfig
+from hwsim.datapath.counts import Tally
 from hwsim.datapath.plan import Plan
 from hwsim.errors import HwsimError
 from hwsim.hardening import Guards, Hardened
@@ -24,7 +26,6 @@ from hwsim.hardening.scaling import quotient
 from hwsim.memory import Faults, Layout
 from hwsim.memory.ecc import Code
 from hwsim.memory.memory import Region, checksum
-from hwsim.network import Network
 from hwsim.network.graph import storable
 
 
@@ -43,24 +44,20 @@ class ReadPort:
 
     def __init__(
         self,
-        network: Network,
         hardened: Hardened,
         plan: Plan,
         guards: Guards,
-        divider: str,
-        code: Code | None = None,
+        config: DatapathConfig,
     ) -> None:
-        self._hardened, self._guards, self._divider = hardened, guards, divider
+        network, code = hardened.network, config.code
+        self._hardened, self._guards, self._divider = hardened, guards, config.divider
         self._divided = {
             name
             for name, constants in hardened.constants.items()
             if not constants.all_one and (plan.divide_words or name in network.biases)
         }
         self._reader = {
-            name: op.layer or op.name
-            for op in reversed(network.operations)
-            for name in [storable(op)]
-            if name is not None
+            name: op.name for op in reversed(network.operations) for name in [storable(op)] if name is not None
         }
         self._layout = Layout.of(hardened.words, hardened.format)
         self.cells = {region.name: _cells(region, self._layout.format.width, code) for region in self._layout.regions}
@@ -79,10 +76,7 @@ class ReadPort:
     def _load(self, name: str, parameter: Tensor) -> Tensor:
         words = self._hardened.words.get(name)
         if words is None:
-            # A mask or an index is not a number.
-            dtype = torch.float32 if parameter.is_floating_point() else parameter.dtype
-            tensor = parameter.detach().to("cpu", dtype, copy=True)
-            return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
+            return loaded(parameter)
         self._guards.check(name, words, self._hardened.format)
         values = self._hardened.format.decode(words)
         self._limits[name] = float(np.abs(values).max(initial=0.0))
@@ -96,7 +90,7 @@ class ReadPort:
         return tensor.permute(0, 3, 1, 2) if tensor.dim() == 4 else tensor
 
     @contextmanager
-    def reading(self, faults: Faults | None, counts: Counts) -> Iterator[None]:
+    def reading(self, faults: Faults | None, tally: Tally) -> Iterator[None]:
         """The faulty words in place of the sound ones, for as long as the context lasts.
 
         Raises:
@@ -111,7 +105,7 @@ class ReadPort:
                 self._check_stored(name, index, before)
                 values, guarded = self._guards.read(after, self._limits[name], self._hardened.format)
                 if guarded:
-                    counts.layer(self._reader[name]).guarded_words += guarded
+                    tally.of(self._reader[name]).guarded_words += guarded
                 if self.divides(name):
                     values = quotient(values, self._hardened.constants[name].at(index, shape), self._divider)
                 tensor, where = self._values[name], _channels_last(index, shape)

@@ -22,6 +22,7 @@ from functools import cached_property
 
 import numpy as np
 
+from hwsim.datapath.config import DatapathConfig
 from hwsim.datapath.places import places, price
 from hwsim.datapath.plan import Plan, place_divisions
 from hwsim.datapath.planned import PlanOptions, least_cost_plan, made_within
@@ -59,29 +60,25 @@ class Repair:
 
 
 def repairs(
-    network: Network,
     hardened: Hardened,
     way: str,
     peaks: Mapping[str, float],
+    config: DatapathConfig | None = None,
     options: PlanOptions | None = None,
-    formats: TensorFormats | None = None,
-    batch: int = 1,
 ) -> list[Repair]:
     """What keeps a way of dividing in range, the cheapest first.
 
     Args:
-        network: the network to run.
-        hardened: its stored words, which are scaled.
+        hardened: a network's stored words, which are scaled.
         way: the way of dividing that leaves the range: one of `hwsim.datapath.WAYS`, not "planned".
         peaks: the largest true magnitude of every value.
-        options: prices, margins, divider and bias multiplier.
-        formats: number formats of the datapath, which are left; FP32 if None.
-        batch: images that share one read of the weights.
+        config: the datapath whose number formats are left.
+        options: prices and margins.
 
     Raises:
         HwsimError: if the way is impossible on this network whatever the range.
     """
-    search = _Search(network, hardened, way, peaks, options or PlanOptions(), formats or TensorFormats.of(), batch)
+    search = _Search(hardened, way, peaks, config or DatapathConfig(), options or PlanOptions())
     # Of equal cost, a plan changes nothing that is stored and no width.
     return sorted(search.all(), key=lambda repair: repair.cost)
 
@@ -119,13 +116,15 @@ def _log2(scale: Scale | Constants) -> float:
 
 @dataclass(frozen=True)
 class _Search:
-    network: Network
     hardened: Hardened
     way: str
     peaks: Mapping[str, float]
+    config: DatapathConfig
     options: PlanOptions
-    formats: TensorFormats
-    batch: int
+
+    @property
+    def network(self) -> Network:
+        return self.hardened.network
 
     def all(self) -> Iterator[Repair]:
         yield from self._planned()
@@ -137,23 +136,20 @@ class _Search:
         scaling = self.hardened.scaling
         return scaling.target_in(self.hardened.format) if scaling is not None else 1.0
 
-    def _repair(self, change: str, plan: Plan, text: str, target: float, formats: TensorFormats) -> Repair:
-        names = formats.activations.words.name, formats.accumulators.words.name
-        found = places(self.network, self.hardened, plan, self.options.divider, formats)
-        cost = price(found, self.options.prices, self.batch)
-        return Repair(change, plan.way, target, *names, cost, text)
+    def _repair(self, change: str, plan: Plan, text: str, target: float, config: DatapathConfig) -> Repair:
+        cost = price(places(self.hardened, plan, config), self.options.prices, config.batch)
+        return Repair(change, plan.way, target, config.activations, config.accumulators, cost, text)
 
     def _planned(self) -> Iterator[Repair]:
         try:
-            found = least_cost_plan(self.network, self.hardened, self.peaks, self.options, self.formats)
+            plan = least_cost_plan(self.hardened, self.peaks, self.config, self.options)
         except HwsimError:
             return  # constants per channel, or a tensor that no rescaling keeps in range: the planner's row says it
-        plan = found.plan
         inside = sum(rescaling.reason == "range" for rescaling in plan.rescalings)
         inside += sum(reason == "range" for reason, _ in plan.multipliers.values())
         several = "s" if inside > 1 else ""
         text = f"planned, with {inside} rescaling{several} for the range" if inside else "planned"
-        yield self._repair("planned", plan, text, self._target, self.formats)
+        yield self._repair("planned", plan, text, self._target, self.config)
 
     def _smaller_target(self) -> Iterator[Repair]:
         scaling = self.hardened.scaling
@@ -168,9 +164,9 @@ class _Search:
             low, high = (middle, high) if self._below_the_top(self._rounded(middle)) else (low, middle)
         target = self._rounded(low)
         plan = self._plan_at(target)
-        if in_range(self.network, plan, self.peaks, self.options, self.formats):
+        if in_range(self.network, plan, self.peaks, self.options, self.config.formats):
             text = f"t = {target:.3g} instead of {self._target:.3g}, {math.log2(self._target / target):.1f} bits less"
-            yield self._repair("target", plan, text, target, self.formats)
+            yield self._repair("target", plan, text, target, self.config)
 
     def _rounded(self, log2: float) -> float:
         """The target by so many bits away, rounded down to three digits."""
@@ -180,7 +176,7 @@ class _Search:
 
     def _below_the_top(self, target: float) -> bool:
         plan = self._plan_at(target)
-        found = _potentials(self.network, plan, self.peaks, self.options, self.formats)
+        found = _potentials(self.network, plan, self.peaks, self.options, self.config.formats)
         return all(log2 <= high for log2, (_, high) in found)
 
     def _plan_at(self, target: float) -> Plan:
@@ -193,8 +189,7 @@ class _Search:
 
     def _placed(self, hardened: Hardened) -> Plan:
         """The way's plan for some words."""
-        options = self.options
-        return place_divisions(self.network, hardened, self.way, options.bias_multiplier, options.inner_multipliers)
+        return place_divisions(hardened, self.way, self.config)
 
     @cached_property
     def _largest(self) -> dict[str, np.ndarray]:
@@ -207,7 +202,7 @@ class _Search:
 
     def _wider_formats(self) -> Iterator[Repair]:
         plan = self._placed(self.hardened)
-        now = (self.formats.activations, self.formats.accumulators)
+        now = (self.config.formats.activations, self.config.formats.accumulators)
         best: tuple[tuple[int, int], TensorFormats] | None = None
         for activations in _wider(now[0]):
             for accumulators in _wider(now[1]):
@@ -218,7 +213,7 @@ class _Search:
                     self.network, plan, self.peaks, self.options, formats
                 ):
                     best = order, formats
-        if best is not None and best[1] != self.formats:
+        if best is not None and best[1] != self.config.formats:
             chosen = best[1]
             texts = [
                 f"{what} in {after.words.name} instead of {before.words.name}"
@@ -227,7 +222,9 @@ class _Search:
                 )
                 if before != after
             ]
-            yield self._repair("format", plan, ", ".join(texts), self._target, chosen)
+            names = chosen.activations.words.name, chosen.accumulators.words.name
+            config = replace(self.config, activations=names[0], accumulators=names[1])
+            yield self._repair("format", plan, ", ".join(texts), self._target, config)
 
 
 def _wider(fmt: TensorFormat) -> list[TensorFormat]:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hwsim.datapath.arithmetic import count_nonfinite
+from hwsim.datapath.arithmetic.rescaling import count_nonfinite
 from hwsim.network import Fetch, Linear, Network, Operation
 from hwsim.words import WordFormat, get_format
 
@@ -72,16 +72,16 @@ class TensorFormat:
         result = torch.from_numpy(self.words.decode(self.words.encode(values)))
         return result if layout is None else result.contiguous(memory_format=layout)
 
-    def overflowed(self, y: Tensor, rounded: Tensor) -> int:
+    def overflowed(self, y: Tensor, rounded: Tensor) -> Tensor | int:
         """How many elements of `y` do not fit: NaN or infinite once rounded, or saturated in fixed point."""
         if self.words.is_floating:
             return count_nonfinite(rounded)
         half = self.words.smallest / 2
-        return y.numel() - int(((y <= self.words.largest + half) & (y >= self.words.lowest - half)).sum())
+        return y.numel() - ((y <= self.words.largest + half) & (y >= self.words.lowest - half)).sum()
 
-    def underflowed(self, y: Tensor, rounded: Tensor) -> int:
+    def underflowed(self, y: Tensor, rounded: Tensor) -> Tensor:
         """How many elements of `y` are zero only once rounded."""
-        return int(torch.count_nonzero(y)) - int(torch.count_nonzero(rounded))
+        return torch.count_nonzero(y) - torch.count_nonzero(rounded)
 
 
 @dataclass(frozen=True)

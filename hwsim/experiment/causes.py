@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from hwsim.datapath.places import grouped, places
-from hwsim.datapath.tensor_format import TensorFormats
 from hwsim.experiment.scenario import Variant
 from hwsim.experiment.trials import Prepared
 
 
 def cause_rows(fmt: str, variant: Variant, ready: Prepared) -> list[dict[str, Any]]:
     """One row for each kind and cause of one format and variant, as in `hwsim.datapath.places.Group`."""
-    settings = ready.bench.scenario.datapath
-    formats = TensorFormats.of(settings.activation_format, settings.accumulator_format)
-    found = places(ready.bench.network, ready.stored, ready.accelerator.plan, settings.divider, formats)
+    accelerator = ready.accelerator
+    found = places(ready.stored, accelerator.plan, accelerator.config)
     return [{"format": fmt, "variant": variant.name, **vars(group)} for group in grouped(found)]

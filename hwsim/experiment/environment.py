@@ -17,6 +17,7 @@ from hwsim.experiment.catalogue import LoadedNetwork, load_network
 from hwsim.experiment.data import Images
 from hwsim.experiment.scenario import Scenario
 from hwsim.network import Network, capture
+from hwsim.network.target import Target
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "ml_dtypes")
 
@@ -56,17 +57,15 @@ def graph_text(network: Network) -> str:
 
 
 def _text(part: Any) -> str:
-    """Plain values as they are written, data classes by their fields, functions by their names."""
+    """Plain values as they are written, data classes by their fields, operations by their names."""
+    if isinstance(part, Target):
+        return part.name.replace(":", ".")
     if is_dataclass(part) and not isinstance(part, type):
         return f"{type(part).__name__}({', '.join(_text(getattr(part, one.name)) for one in fields(part))})"
     if isinstance(part, (tuple, list)):
         return f"[{', '.join(map(_text, part))}]"
     if isinstance(part, Mapping):
         return f"{{{', '.join(f'{key}: {_text(value)}' for key, value in part.items())}}}"
-    if isinstance(part, torch._ops.OpOverload):
-        return str(part)
-    if callable(part):
-        return f"{part.__module__}.{part.__qualname__}"
     return repr(part)
 
 

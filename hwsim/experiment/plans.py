@@ -6,22 +6,28 @@ that are resumed, or run elsewhere, take the plan that the finished ones had.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from torch import Tensor
 
-from hwsim.datapath import Plan, PlanOptions, Rescaling
-from hwsim.datapath.accelerator import true_peaks
-from hwsim.datapath.bounds import interval_peaks
+from hwsim.datapath import (
+    DatapathConfig,
+    Plan,
+    PlanOptions,
+    Rescaling,
+    interval_peaks,
+    make_plan,
+    plan_with_free_constants,
+    true_peaks,
+)
 from hwsim.datapath.costs import prices
-from hwsim.datapath.freedom import least_cost_constants
-from hwsim.datapath.planned import least_cost_plan
-from hwsim.datapath.tensor_format import TensorFormats
+from hwsim.datapath.ranges import Peaks
 from hwsim.experiment.points import prepared
 from hwsim.experiment.scenario import DatapathSettings, Scenario
 from hwsim.hardening import Constants, Hardened
+from hwsim.memory.ecc import Code
 from hwsim.memory.technology import show
 from hwsim.network import Network, Scale
 
@@ -77,36 +83,45 @@ Plans: TypeAlias = dict[tuple[str, str], KeptPlan]
 """The plans by format and variant."""
 
 
-def make_plan(
-    network: Network,
-    stored: Hardened,
-    peaks: Mapping[str, float],
-    settings: DatapathSettings,
-    lowest_target: float | None = None,
+def datapath_config(settings: DatapathSettings, guards: Iterable[str] = (), code: Code | None = None) -> DatapathConfig:
+    """What a scenario's datapath is made of, with the guards and the code of a variant."""
+    return DatapathConfig(
+        tuple(guards),
+        settings.batch,
+        settings.divider,
+        settings.bias_multiplier,
+        settings.inner_multipliers,
+        settings.activation_format,
+        settings.accumulator_format,
+        code,
+    )
+
+
+def keep_plan(
+    stored: Hardened, peaks: Peaks, settings: DatapathSettings, lowest_target: float | None = None
 ) -> KeptPlan:
     """The plan of least cost under a scenario's settings, with the constants chosen if a lowest t is given.
 
     Raises:
         HwsimError: if there is none; the tensors are named.
     """
+    config = datapath_config(settings)
     options = PlanOptions(
         prices=prices(settings.cost, settings.activation_format).values,
-        divider=settings.divider,
-        bias_multiplier=settings.bias_multiplier,
-        inner_multipliers=settings.inner_multipliers,
         headroom_bits=settings.headroom_bits,
         precision_bits=settings.precision_bits,
-        time_limit_s=TIME_LIMIT_S,
+        time_limit_s=TIME_LIMIT_S if lowest_target is None else FREE_TIME_LIMIT_S,
     )
-    formats = TensorFormats.of(settings.activation_format, settings.accumulator_format)
     if lowest_target is None:
-        planned = least_cost_plan(network, stored, peaks, options, formats)
-        return KeptPlan(planned.plan, planned.solution.cost, planned.solution.bound)
-    options = replace(options, time_limit_s=FREE_TIME_LIMIT_S)
-    free = least_cost_constants(network, stored, lowest_target, peaks, options, formats)
+        plan = make_plan(stored, "planned", config, peaks, options)
+        assert plan.solution is not None
+        return KeptPlan(plan, plan.solution.cost, plan.solution.bound)
+    free = plan_with_free_constants(stored, lowest_target, config, peaks, options)
+    assert free.plan.solution is not None
+    assert free.fixed.solution is not None
     return KeptPlan(
-        free.planned.plan,
-        free.planned.solution.cost,
+        free.plan,
+        free.plan.solution.cost,
         free.bound,
         {layer.weight: free.hardened.constants[layer.weight].scale for layer in free.lowered},
         Freedom(free.fixed.solution.cost, free.largest_bits, free.mean_bits),

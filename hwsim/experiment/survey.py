@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import torch
 
-from hwsim.datapath import PlanOptions, division_table
+from hwsim.datapath import DatapathConfig, PlanOptions, division_table
 from hwsim.datapath.divisions import DivisionCost
 from hwsim.experiment.catalogue import load_network
 from hwsim.hardening import Scaling
@@ -23,18 +23,15 @@ def survey(
     names: Iterable[str],
     scaling: Scaling,
     format: str = "fp32",
-    divider: str = "exact",
-    activations: str = "fp32",
-    accumulators: str = "fp32",
+    config: DatapathConfig | None = None,
     options: PlanOptions | None = None,
-    batch: int = 1,
     image_size: int | None = None,
 ) -> Iterator[list[str]]:
     """The rows of the table, network by network, for one batch each and random weights.
 
     Args:
         names: of networks of the catalogue.
-        scaling, format, divider, activations, accumulators, options, batch: as in `division_table`.
+        scaling, format, config, options: as in `division_table`.
         image_size: side of the square images in pixels; each network's own if None.
 
     Raises:
@@ -45,7 +42,7 @@ def survey(
         shape = loaded.input_shape if image_size is None else (loaded.input_shape[0], image_size, image_size)
         graph = capture(loaded.module, torch.zeros(2, *shape))
         del loaded
-        for row in division_table(graph, scaling, format, batch, divider, activations, accumulators, options):
+        for row in division_table(graph, scaling, format, config, options):
             yield [name, row.way, *_counts(row), str(row.constant_bits), row.overflow, row.impossible]
         del graph
         gc.collect()  # torch.export leaves cycles, which keep the weights

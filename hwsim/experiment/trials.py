@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hwsim.datapath import Accelerator, Plan
 from hwsim.errors import HwsimError
-from hwsim.experiment.plans import KeptPlan, Plans, make_plan, peaks_of
+from hwsim.experiment.plans import KeptPlan, Plans, datapath_config, keep_plan, peaks_of
 from hwsim.experiment.points import Point, Trial
 from hwsim.experiment.scenario import Scenario, Variant
 from hwsim.hardening import Constants, Hardened, Scaling, harden
@@ -78,20 +78,8 @@ class Bench:
 
     def run_on(self, stored: Hardened, variant: Variant, code: Code | None = None) -> Prepared:
         """The same for words that are there already, protected by a code or alone."""
-        datapath = self.scenario.datapath
-        accelerator = Accelerator(
-            self.network,
-            stored,
-            self._divide(stored, variant),
-            variant.guards,
-            datapath.batch,
-            datapath.divider,
-            datapath.bias_multiplier,
-            datapath.inner_multipliers,
-            activations=datapath.activation_format,
-            accumulators=datapath.accumulator_format,
-            code=code,
-        )
+        config = datapath_config(self.scenario.datapath, variant.guards, code)
+        accelerator = Accelerator(stored, self._divide(stored, variant), config)
         return Prepared(self, stored, Memory(stored.words, stored.format), accelerator)
 
     def _divide(self, stored: Hardened, variant: Variant) -> str | Plan:
@@ -104,7 +92,7 @@ class Bench:
         key = (stored.format.name, variant.name)
         if key not in self.plans:
             lowest = variant.scaling.lowest_target if variant.scaling else None
-            self.plans[key] = make_plan(self.network, stored, self.peaks, self.scenario.datapath, lowest)
+            self.plans[key] = keep_plan(stored, self.peaks, self.scenario.datapath, lowest)
         return self.plans[key]
 
 

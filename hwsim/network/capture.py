@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import operator
 import traceback
 import warnings
@@ -29,6 +28,7 @@ from hwsim.network.graph import (
     Operation,
     Parameter,
     Ref,
+    Shape,
     Size,
     leaves,
     places_of,
@@ -36,7 +36,8 @@ from hwsim.network.graph import (
     substitute,
 )
 from hwsim.network.holdings import Holding
-from hwsim.network.products import CONVOLUTIONS, OPERANDS, TRANSPOSED, Form, options_of
+from hwsim.network.operators import operator_of
+from hwsim.network.operators.products import CONVOLUTIONS, OPERANDS, TRANSPOSED, Form, options_of
 from hwsim.network.recurrent import taken_apart
 from hwsim.network.refusals import (
     DROPOUTS,
@@ -50,6 +51,7 @@ from hwsim.network.refusals import (
     for_one_image,
     module_path,
 )
+from hwsim.network.target import Target
 from hwsim.network.weights import Fixed, overwrites
 from hwsim.tensors import tensor_of
 
@@ -173,7 +175,7 @@ class _Lowering:
         self.shape = shape
         self.parameters: dict[str, Tensor] = {}
         self.biases: set[str] = set()
-        self.elements: dict[str, int] = {}
+        self.shapes: dict[str, Shape] = {}
         self.operations: list[Operation] = []
         self.alias: dict[str, Ref | Parameter] = {}
         self.fetches: dict[str, Ref] = {}  # a weight that is read as a value -> that value
@@ -207,7 +209,7 @@ class _Lowering:
                 Input(images, self.shape),
                 results[0].name,
                 frozenset(self.biases),
-                self.elements,
+                self.shapes,
             )
         )
         return replace(network, holdings=tuple(self._holdings(network)))
@@ -217,7 +219,7 @@ class _Lowering:
         uses: dict[str, str] = {}
         for op in network.operations:
             if isinstance(op, Call):
-                read = [(parameter.name, str(op.target).split(".")[-2]) for parameter in op.parameters]
+                read = [(parameter.name, Target.of(op.target).packet) for parameter in op.parameters]
             elif isinstance(op, Affine):
                 use = "bias" if op.multiplier is None else "batch_norm"
                 read = [(name, use) for name in (op.multiplier, op.addend) if name is not None]
@@ -290,9 +292,9 @@ class _Lowering:
         """The value of a weight, read from memory where it is first wanted."""
         if name not in self.fetches:
             tensor = self.parameters[name]
-            fetch = Fetch(f"{name}.value", name.rpartition(".")[0], "fetch", name)
-            self.operations.append(fetch)
-            self.elements[fetch.name] = tensor.numel()
+            fetch = Fetch(f"{name}.value", name.rpartition(".")[0], Target("fetch"), name)
+            self._append(fetch)
+            self.shapes[fetch.name] = tuple(tensor.shape)
             self.fetches[name] = Ref(fetch.name)
         return self.fetches[name]
 
@@ -320,16 +322,6 @@ class _Lowering:
             ATEN._native_batch_norm_legit_no_training.default
         ):
             self.alias[node.name] = args[0]
-        elif target in (ATEN.relu6.default, ATEN.hardtanh.default):
-            bounds = (0.0, 6.0) if target == ATEN.relu6.default else (*args[1:], *(-1.0, 1.0)[len(args) - 1 :])
-            self._emit(node, Call(node.name, module_path(node), ATEN.hardtanh.default, (args[0], *bounds)))
-        elif target == ATEN.rrelu.default:  # in evaluation
-            lower, upper = args[1] if len(args) > 1 else 1 / 8, args[2] if len(args) > 2 else 1 / 3
-            slope = (lower + upper) / 2
-            self._emit(node, Call(node.name, module_path(node), ATEN.leaky_relu.default, (args[0], slope)))
-        elif target == ATEN.square.default or (target == ATEN.pow.Tensor_Scalar and args[1] == 2):
-            # What torch computes, in words that the scale algebra knows.
-            self._emit(node, Call(node.name, module_path(node), ATEN.mul.Tensor, (args[0], args[0])))
         elif target is operator.getitem and args[1] == 0 and node.all_input_nodes[0].target in _EXTREMA:
             # Of a maximum and its place, the maximum.
             both = node.all_input_nodes[0]
@@ -338,19 +330,25 @@ class _Lowering:
         else:
             if target is operator.getitem and not _is_real(node.meta["val"]):
                 target = places_of
+            canonical = operator_of(target).canonical
+            if canonical is not None:
+                target, args = canonical(args)
             kwargs = {key: self._values(value) for key, value in node.kwargs.items()}
             self._emit(node, Call(node.name, module_path(node), target, args, kwargs))
         if overwrites(node.target):
             self._rebind(node)
 
-    def _emit(self, node: torch.fx.Node, op: Operation, elements: int | None = None) -> None:
-        """An operation whose result stands for a node from now on, with its elements for one image."""
-        self.operations.append(op)
+    def _emit(self, node: torch.fx.Node, op: Operation, shape: Shape = None) -> None:
+        """An operation whose result stands for a node from now on, with its shape for one image."""
+        self._append(op)
         value = node.meta.get("val")
-        self.elements[op.name] = _elements(value) if elements is None else elements
+        self.shapes[op.name] = _shape(value) if shape is None else shape
         self.alias[node.name] = (Size if _has_no_scale(value) else Ref)(op.name)
-        if isinstance(op, Call) and _is_view(op.target) and op.inputs:
+        if isinstance(op, Call) and _is_view(Target.of(op.target).function) and op.inputs:
             self.views[op.name] = self.views.get(op.inputs[0], op.inputs[0])
+
+    def _append(self, op: Operation) -> None:
+        self.operations.append(replace(op, target=Target.of(op.target)))
 
     def _rebind(self, node: torch.fx.Node) -> None:
         """After an in-place operation, the overwritten tensor's name means the result.
@@ -378,8 +376,8 @@ class _Lowering:
         data = self._values(node.args[form.data])
         if isinstance(data, Parameter):  # such as the coordinates of relative positions
             constant = f"{node.name}_input"
-            self.operations.append(Call(constant, layer, ATEN.alias.default, (data,)))
-            self.elements[constant] = self.parameters[data.name].numel()
+            self._append(Call(constant, layer, ATEN.alias.default, (data,)))
+            self.shapes[constant] = tuple(self.parameters[data.name].shape)
             data = Ref(constant)
         options = self._values(options_of(node.args, form))
         axis = form.axis % (node.meta["val"].dim() + (node.target == ATEN.bilinear.default))
@@ -403,7 +401,7 @@ class _Lowering:
         if own == 1 and axis % dims < dims - 1:
             shape = [-1, *[1] * (dims - 1 - axis % dims)]
             spread = Call(f"{name}_spread", layer, ATEN.reshape.default, (added, shape))
-            self._emit(node, spread, elements=bias.meta["val"].numel())
+            self._emit(node, spread, (int(bias.meta["val"].numel()), *shape[1:]))
             added = Ref(spread.name)
         self._emit(node, Call(name, layer, ATEN.add.Tensor, (product, added)))
 
@@ -414,13 +412,13 @@ class _Lowering:
             The axis of the output channels of what is then the result.
         """
         factor: Any = node.args[1]
-        each, second = _elements(node.meta["val"]), _elements(factor.meta["val"])
-        product, length = self.alias[node.name], for_one_image(factor.meta["val"].shape[-1])
-        self.elements[product.name] = each * length
+        second = _shape(factor.meta["val"])
+        product, each = self.alias[node.name], (*_shape(node.meta["val"]), second[-1])
+        self.shapes[product.name] = each
         spread = Call(f"{node.name}_second", layer, ATEN.unsqueeze.default, (self._values(factor), -2))
-        self._emit(node, spread, elements=second)
+        self._emit(node, spread, (*second[:-1], 1, second[-1]))
         both = Call(f"{node.name}_both", layer, ATEN.mul.Tensor, (product, Ref(spread.name)))
-        self._emit(node, both, elements=each * length)
+        self._emit(node, both, each)
         self._emit(node, Call(f"{node.name}_sum", layer, ATEN.sum.dim_IntList, (Ref(both.name), [-1])))
         return -1
 
@@ -462,7 +460,7 @@ class _Lowering:
         )
         for name, value in zip(names, (multiplier, addend), strict=True):
             self.parameters[name] = value.to(self.parameters[mean.name].dtype)
-        self._emit(node, Affine(node.name, layer, node.target, images, *names))
+        self._emit(node, Affine(node.name, layer, Target.of(node.target), images, *names))  # type: ignore[arg-type]
 
 
 def _without_regions(module: torch.fx.GraphModule) -> torch.fx.Graph:
@@ -525,7 +523,7 @@ def _drop_unread(network: Network) -> Network:
         network.input,
         network.output,
         network.biases & parameters,
-        {network.input.name: math.prod(network.input.shape)} | {op.name: network.elements[op.name] for op in kept},
+        {network.input.name: (1, *network.input.shape)} | {op.name: network.shapes[op.name] for op in kept},
     )
 
 
@@ -539,16 +537,14 @@ def _is_real(value: Any) -> bool:
     return not isinstance(value, Tensor) or value.is_floating_point() or value.is_complex()
 
 
-def _elements(value: Any) -> int:
-    """Elements of a value for one image: of a tensor, or of all tensors in a tuple; a size has none.
+def _shape(value: Any) -> Shape:
+    """The shape of a value for one image; of several tensors, their shapes.
 
     Sizes are expressions in the number of images (attention in windows counts images times windows).
     """
     if isinstance(value, (tuple, list)):
-        return sum(map(_elements, value))
-    if not isinstance(value, Tensor):
-        return 0
-    return math.prod(map(for_one_image, value.shape))
+        return tuple(map(_shape, value))
+    return tuple(map(for_one_image, value.shape)) if isinstance(value, Tensor) else None
 
 
 def _is_view(target: Callable[..., Any]) -> bool:

@@ -8,10 +8,11 @@ visible where a scale can be divided out or absorbed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -41,16 +42,18 @@ class Parameter:
     factor: Scale = ONE
 
 
-Target = Any  # torch.ops.aten overload, or a Python operator on sizes
-
-
 @dataclass(frozen=True)
 class Operation:
-    """What all operations have: a unique name, the module path it came from, and its ATen operation."""
+    """What all operations have: a unique name, the module path it came from, and what computes it, by name."""
 
     name: str
     layer: str
-    target: Target
+    target: Callable[..., Any]  # a Target in every captured network
+
+    @property
+    def label(self) -> str:
+        """What a person knows it by: its module's path, or its name at the top of the network."""
+        return self.layer or self.name
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -133,6 +136,18 @@ class Input:
     shape: tuple[int, ...]
 
 
+Shape: TypeAlias = Any
+"""A tuple of sizes; a tuple of shapes; or None."""
+
+
+def elements(shape: Shape) -> int:
+    """How many elements all tensors of some shapes have."""
+    if shape is None:
+        return 0
+    sizes = all(isinstance(size, int) for size in shape)
+    return math.prod(shape) if sizes else sum(map(elements, shape))
+
+
 def leaves(tree: Any) -> Iterator[Any]:
     """What nested tuples and lists hold."""
     if isinstance(tree, (tuple, list)):
@@ -154,8 +169,9 @@ class Network(Shown):
     """A captured network: operations in order of execution, and the tensors that belong to it.
 
     `biases` names the parameters that are biases of linear layers: they can be stored in faulty memory too.
-    `elements` is the number of elements of each value for one image. `holdings` says what became of each parameter of
-    the module.
+    `shapes` has the shape of each value for one image, its first axis included: one shape, a tuple of them for an
+    operation that returns several tensors, None for a size. `holdings` says what became of each parameter of the
+    module.
     """
 
     operations: tuple[Operation, ...]
@@ -163,12 +179,22 @@ class Network(Shown):
     input: Input
     output: str
     biases: frozenset[str] = frozenset()
-    elements: Mapping[str, int] = field(default_factory=dict)
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
     holdings: tuple[Holding, ...] = ()
 
     def whereabouts(self, stored: Iterable[str]) -> Whereabouts:
         """Which of the module's parameters lie in the memory under study, given the names of what is stored."""
         return Whereabouts.of(self.holdings, stored)
+
+    @cached_property
+    def elements(self) -> dict[str, int]:
+        """The number of elements of each value for one image."""
+        return {name: elements(shape) for name, shape in self.shapes.items()}
+
+    @cached_property
+    def named(self) -> dict[str, Operation]:
+        """The operations by name."""
+        return {op.name: op for op in self.operations}
 
     @cached_property
     def layers(self) -> tuple[Linear, ...]:

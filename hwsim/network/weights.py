@@ -21,7 +21,7 @@ from torch import Tensor
 
 from hwsim.errors import HwsimError
 from hwsim.network.graph import ATEN, leaves, substitute
-from hwsim.network.products import LAYERS, OPERANDS, Form, as_it_is, form_of, options_of
+from hwsim.network.operators.products import LAYERS, OPERANDS, Form, as_it_is, form_of, options_of
 from hwsim.network.refusals import module_path
 
 _BLANK = {ATEN.new_zeros.default, ATEN.new_ones.default, ATEN.new_full.default}

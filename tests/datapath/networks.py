@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hwsim import Network, capture
+from hwsim import Hardened, Network, capture
+from hwsim.datapath import DatapathConfig, Plan, make_plan, true_peaks
 
 
 class Residual(nn.Module):
@@ -99,3 +100,9 @@ def closed_form(module: nn.Module, images: Tensor) -> ClosedForm:
     for handle in handles:
         handle.remove()
     return ClosedForm(sum(macs), sum(layer.weight.numel() for layer in layers), sum(outputs), logits.numel())
+
+
+def plan_on(stored: Hardened, way: str, images: Tensor, config: DatapathConfig | None = None) -> Plan:
+    """The plan for a way of dividing; images show `planned` how large each tensor gets."""
+    peaks = true_peaks(stored.network, images) if way == "planned" else None
+    return make_plan(stored, way, config, peaks)

@@ -13,7 +13,8 @@ import torchvision
 from torch import nn
 
 from hwsim import Accelerator, HwsimError, Scaling, capture, harden
-from hwsim.datapath import WAYS, Counts, PlanOptions, division_table, plan_divisions
+from hwsim.datapath import WAYS, DatapathConfig, division_table, make_plan, true_peaks
+from hwsim.datapath.counts import Tally
 from tests.datapath.networks import Fire, Residual, build, captured, closed_form
 
 IMAGES = torch.randn(7, 3, 12, 12, generator=torch.Generator().manual_seed(2))
@@ -46,15 +47,15 @@ def network(case):
 @pytest.mark.parametrize("way", DIVIDING)
 @pytest.mark.parametrize("divider", ["exact", "reciprocal"])
 def test_without_faults_the_reference_logits_come_out(module, network, way, divider):
-    run = Accelerator(network, harden(network, "fp32", Scaling()), way, divider=divider).run(IMAGES)
+    run = Accelerator(harden(network, "fp32", Scaling()), way, DatapathConfig(divider=divider)).run(IMAGES)
     expected = reference(module)
     assert (run.logits - expected).abs().max() < 1e-5 * expected.abs().max()
 
 
 @pytest.mark.parametrize("way", DIVIDING)
 def test_powers_of_two_change_no_bit(network, way):
-    plain = Accelerator(network, harden(network, "fp32")).run(IMAGES)
-    scaled = Accelerator(network, harden(network, "fp32", Scaling(power_of_two=True)), way).run(IMAGES)
+    plain = Accelerator(harden(network, "fp32")).run(IMAGES)
+    scaled = Accelerator(harden(network, "fp32", Scaling(power_of_two=True)), way).run(IMAGES)
     assert torch.equal(scaled.logits, plain.logits)
     assert scaled.counts.total.divisions == 0
     assert scaled.counts.total.reciprocal_multiplications == 0
@@ -62,7 +63,7 @@ def test_powers_of_two_change_no_bit(network, way):
 
 
 def test_an_accelerator_goes_at_once_with_its_weights(network):
-    accelerator = Accelerator(network, harden(network, "fp32", Scaling()), "absorbed")
+    accelerator = Accelerator(harden(network, "fp32", Scaling()), "absorbed")
     accelerator.run(IMAGES)
     gone = weakref.ref(accelerator)
     gc.disable()
@@ -79,14 +80,14 @@ def test_powers_of_two_change_no_bit_of_a_convolution_of_many_channels(way):
     torch.manual_seed(0)
     network = capture(nn.Sequential(nn.Conv2d(256, 8, 1), nn.Flatten()), torch.zeros(1, 256, 4, 4))
     images = torch.randn(4, 256, 4, 4, generator=torch.Generator().manual_seed(1))
-    plain = Accelerator(network, harden(network, "fp32")).run(images)
-    scaled = Accelerator(network, harden(network, "fp32", Scaling(power_of_two=True)), way).run(images)
+    plain = Accelerator(harden(network, "fp32")).run(images)
+    scaled = Accelerator(harden(network, "fp32", Scaling(power_of_two=True)), way).run(images)
     assert torch.equal(scaled.logits, plain.logits)
 
 
 @pytest.mark.parametrize("way", ["per_weight", "per_layer", "absorbed"])
 def test_constants_per_channel_are_divided_out(module, network, way):
-    run = Accelerator(network, harden(network, "fp32", Scaling(granularity="channel")), way).run(IMAGES)
+    run = Accelerator(harden(network, "fp32", Scaling(granularity="channel")), way).run(IMAGES)
     expected = reference(module)
     assert (run.logits - expected).abs().max() < 1e-5 * expected.abs().max()
 
@@ -100,13 +101,13 @@ def test_constants_beyond_fp32_are_divided_out(way, target):
         first = next(p for p in module.parameters() if p.dim() == 4)
         first.mul_(2.0**-30)  # a layer of tiny weights: c = 2**126.99 / 2**-31 is above the largest FP32 number
     network = capture(module, IMAGES)
-    run = Accelerator(network, harden(network, "fp32", Scaling(target)), way).run(IMAGES)
+    run = Accelerator(harden(network, "fp32", Scaling(target)), way).run(IMAGES)
     expected = reference(module)
     assert (run.logits - expected).abs().max() < 1e-5 * expected.abs().max()
 
 
 def test_results_do_not_depend_on_how_many_images_are_simulated_at_a_time(network):
-    accelerator = Accelerator(network, harden(network, "q2.5", Scaling()), "per_layer", batch=3)
+    accelerator = Accelerator(harden(network, "q2.5", Scaling()), "per_layer", DatapathConfig(batch=3))
     whole, parts = accelerator.run(IMAGES), accelerator.run(IMAGES, chunk=2)
     assert torch.allclose(whole.logits, parts.logits, atol=1e-6)
     assert whole.counts.total == parts.counts.total
@@ -115,7 +116,7 @@ def test_results_do_not_depend_on_how_many_images_are_simulated_at_a_time(networ
 class TestCounts:
     def total(self, network, way, **options):
         scaling = options.pop("scaling", Scaling())
-        return Accelerator(network, harden(network, "fp32", scaling), way, **options).run(IMAGES).counts.total
+        return Accelerator(harden(network, "fp32", scaling), way, DatapathConfig(**options)).run(IMAGES).counts.total
 
     def test_macs_and_words_read(self, module, network):
         closed = closed_form(module, IMAGES)
@@ -186,28 +187,28 @@ class TestRefusals:
     def test_scaled_weights_that_are_never_divided(self):
         network = self.network()
         with pytest.raises(HwsimError, match="never divided"):
-            Accelerator(network, harden(network, "fp32", Scaling()), "none")
+            Accelerator(harden(network, "fp32", Scaling()), "none")
 
     def test_constants_per_channel_at_the_logits(self):
         network = self.network()
         with pytest.raises(HwsimError, match=r"per channel cannot be divided out at the logits: stem\.0\.weight"):
-            Accelerator(network, harden(network, "fp32", Scaling(granularity="channel")), "logits")
+            Accelerator(harden(network, "fp32", Scaling(granularity="channel")), "logits")
 
     def test_stored_biases_at_the_logits(self):
         network = self.network()
         stored = harden(network, "fp32", Scaling(), store=("weights", "biases"))
         with pytest.raises(HwsimError, match="cannot lie in faulty memory"):
-            Accelerator(network, stored, "logits")
+            Accelerator(stored, "logits")
 
     def test_an_operation_that_needs_scale_one_at_the_logits(self):
         module = nn.Sequential(nn.Linear(3, 4), nn.GELU(), nn.Linear(4, 2)).eval()
         network = capture(module, torch.zeros(1, 3))
         stored = harden(network, "fp32", Scaling())
         with pytest.raises(HwsimError, match=r"aten\.gelu\.default in 1 needs its input unscaled"):
-            Accelerator(network, stored, "logits")
+            Accelerator(stored, "logits")
         x = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
         for way in ("per_weight", "per_layer", "absorbed"):
-            got = Accelerator(network, stored, way).run(x).logits
+            got = Accelerator(stored, way).run(x).logits
             assert torch.allclose(got, module(x), atol=1e-6)
 
     @pytest.mark.parametrize(
@@ -223,31 +224,31 @@ class TestRefusals:
         network = capture(module, torch.zeros(2, 3, 4))
         stored = harden(network, "fp32", Scaling())
         x = torch.randn(5, 3, 4, generator=torch.Generator().manual_seed(0))
-        plan = plan_divisions(network, stored, x, PlanOptions(**{setting: True})).plan
+        plan = make_plan(stored, "planned", DatapathConfig(**{setting: True}), true_peaks(network, x))
         with pytest.raises(HwsimError, match=f"{re.escape(place)}, for which .* no multiplier: .* {setting} = True"):
-            Accelerator(network, stored, plan, **{setting: False})
-        got = Accelerator(network, stored, plan, **{setting: True}).run(x).logits
+            Accelerator(stored, plan, DatapathConfig(**{setting: False}))
+        got = Accelerator(stored, plan, DatapathConfig(**{setting: True})).run(x).logits
         assert torch.allclose(got, module(x), atol=1e-6)
-        plain = plan_divisions(network, stored, x, PlanOptions(**{setting: False})).plan
+        plain = make_plan(stored, "planned", DatapathConfig(**{setting: False}), true_peaks(network, x))
         assert torch.allclose(
-            Accelerator(network, stored, plain, **{setting: False}).run(x).logits, module(x), atol=1e-6
+            Accelerator(stored, plain, DatapathConfig(**{setting: False})).run(x).logits, module(x), atol=1e-6
         )
 
     def test_a_way_a_divider_a_batch_and_images_that_do_not_exist(self):
         network = self.network()
         stored = harden(network, "fp32", Scaling())
         with pytest.raises(HwsimError, match="did you mean 'per_layer'"):
-            Accelerator(network, stored, "per_layers")
+            Accelerator(stored, "per_layers")
         with pytest.raises(HwsimError, match="did you mean 'reciprocal'"):
-            Accelerator(network, stored, "per_layer", divider="reciprocl")
+            Accelerator(stored, "per_layer", DatapathConfig(divider="reciprocl"))
         with pytest.raises(HwsimError, match="batch 0 is not positive"):
-            Accelerator(network, stored, "per_layer", batch=0)
+            Accelerator(stored, "per_layer", DatapathConfig(batch=0))
         with pytest.raises(HwsimError, match=r"Images of shape \(2, 1, 12, 12\) do not fit"):
-            Accelerator(network, stored, "per_layer").run(torch.zeros(2, 1, 12, 12))
+            Accelerator(stored, "per_layer").run(torch.zeros(2, 1, 12, 12))
 
-    def test_words_of_another_network(self):
-        with pytest.raises(HwsimError, match="belong to another network"):
-            Accelerator(self.network(), harden(captured(Fire)[1], "fp32"))
+    def test_a_network_without_words(self):
+        with pytest.raises(HwsimError, match="reads stored words, not Network"):
+            Accelerator(self.network())
 
 
 class TestOverflow:
@@ -261,7 +262,7 @@ class TestOverflow:
         network = capture(module, torch.zeros(1, 16))
         stored = harden(network, "fp32", Scaling(target=2.0**10))
         x = torch.randn(5, 16, generator=torch.Generator().manual_seed(0))
-        run = Accelerator(network, stored, "logits").run(x)
+        run = Accelerator(stored, "logits").run(x)
         # The scale after layer k is the product of the first k constants: the activations leave FP32 where their
         # true magnitude times that product does, found here in exact range by doubles.
         scale, y, expected = 1.0, x.double(), None
@@ -279,24 +280,21 @@ class TestOverflow:
 
     def test_layers_are_told_in_the_order_in_which_they_overflow_first(self):
         """A module called again after others overflowed keeps the place of its first call; what does not, has none."""
-        counts = Counts(["late", "early", "sound"])
-        for name, values, place in (("early", 3, 2), ("sound", 0, 0), ("late", 5, 4), ("early", 2, 7)):
-            counts.overflow(name, values, place)
-        assert list(counts.nonfinite.items()) == [("early", 5), ("late", 5)]
-        for name, place, expected in (
-            ("early", 9, [("early", 7), ("late", 5)]),
-            ("late", 1, [("late", 7), ("early", 7)]),
-        ):
-            again = Counts()
-            again.overflow(name, 1, place)
-            counts.add(again, 2)
-            assert list(counts.nonfinite.items()) == expected
+        labels = {"first": "early", "second": "sound", "third": "late", "fourth": "early"}
+        tally = Tally()
+        for operation, values in (("fourth", 2), ("third", torch.tensor(5)), ("second", 0)):
+            tally.see(operation, "nonfinite", values)
+        assert list(tally.counts(labels).nonfinite.items()) == [("late", 5), ("early", 2)]
+        again = Tally()
+        again.see("first", "nonfinite", torch.tensor(1))
+        tally.add(again, 2)
+        assert list(tally.counts(labels).nonfinite.items()) == [("early", 4), ("late", 5)]
 
     def test_does_not_happen_when_each_layer_divides(self):
         module = self.deep()
         network = capture(module, torch.zeros(1, 16))
         x = torch.randn(5, 16, generator=torch.Generator().manual_seed(0))
-        run = Accelerator(network, harden(network, "fp32", Scaling(target=2.0**10)), "per_layer").run(x)
+        run = Accelerator(harden(network, "fp32", Scaling(target=2.0**10)), "per_layer").run(x)
         assert not run.nonfinite
         with torch.inference_mode():
             assert torch.allclose(run.logits, module.float()(x), rtol=1e-4, atol=1e-6)
@@ -324,7 +322,7 @@ class TestUnderflow:
         network = capture(module, x[:1])
         stored = harden(network, "fp32", Scaling(target=2.0**power, power_of_two=True))
         way = "logits" if power else "per_layer"
-        run = Accelerator(network, stored, way, activations=name).run(x)
+        run = Accelerator(stored, way, DatapathConfig(activations=name)).run(x)
         assert stored.constants["0.weight"].values[0] == 2.0**power
         images = self.HELD[name](x.numpy()).astype(np.float32) / (32 if name == "q2.5" else 1)
         y = torch.nn.functional.linear(torch.from_numpy(images), module[0].weight.detach() * 2.0**power).numpy()
@@ -335,7 +333,7 @@ class TestUnderflow:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_images_and_labels_of_numpy_are_those_of_torch(module, network, dtype):
-    accelerator = Accelerator(network, harden(network, "fp32"))
+    accelerator = Accelerator(harden(network, "fp32"))
     expected = accelerator.run(IMAGES)
     found = accelerator.run(IMAGES.numpy().astype(dtype))
     assert torch.equal(found.logits, expected.logits)
@@ -358,7 +356,7 @@ def test_images_and_labels_of_numpy_are_those_of_torch(module, network, dtype):
     ],
 )
 def test_labels_that_are_not_one_class_an_image_are_refused_in_one_sentence(network, labels, part):
-    run = Accelerator(network, harden(network, "fp32")).run(IMAGES)
+    run = Accelerator(harden(network, "fp32")).run(IMAGES)
     with pytest.raises(HwsimError) as error:
         run.accuracy(labels)
     assert part in str(error.value)
@@ -366,4 +364,4 @@ def test_labels_that_are_not_one_class_an_image_are_refused_in_one_sentence(netw
 
 def test_images_that_are_no_numbers_are_refused(network):
     with pytest.raises(HwsimError, match="The images must be a tensor of torch or an array of numpy, not str"):
-        Accelerator(network, harden(network, "fp32")).run("images")
+        Accelerator(harden(network, "fp32")).run("images")

@@ -12,11 +12,11 @@ from torch import nn
 from torch.nn import functional
 
 from hwsim import Accelerator, HwsimError, Scaling, capture, harden
-from hwsim.datapath.accelerator import true_peaks
-from hwsim.datapath.bounds import Interval, elementwise, increasing, interval_peaks, normalised_range, teach_bound
-from hwsim.datapath.planned import least_cost_plan
-from hwsim.datapath.tensor_format import TensorFormats
+from hwsim.datapath import DatapathConfig, interval_peaks, make_plan, true_peaks
+from hwsim.datapath.ranges import normalised_range
+from hwsim.network import teach
 from hwsim.network.graph import ATEN
+from hwsim.network.operators.bounds import Interval, elementwise, increasing
 
 from .networks import Fire, Residual, captured
 from .test_families import FAMILIES, classifier
@@ -247,9 +247,9 @@ def test_rounding_of_long_sums_stays_within_the_bounds():
 def test_a_plan_from_bounds_keeps_every_image_in_range():
     module, network = captured(Residual)
     stored = harden(network, "fp32", Scaling(target=1000.0))
-    plan = least_cost_plan(network, stored, interval_peaks(network, -1.0, 1.0), formats=TensorFormats.of("fp16")).plan
+    plan = make_plan(stored, "planned", DatapathConfig(activations="fp16"), interval_peaks(network, -1.0, 1.0))
     images = torch.rand(8, 3, 12, 12, generator=torch.Generator().manual_seed(0)).round() * 2 - 1
-    run = Accelerator(network, stored, plan, activations="fp16").run(images)
+    run = Accelerator(stored, plan, DatapathConfig(activations="fp16")).run(images)
     with torch.inference_mode():
         expected = module(images)
     assert not run.nonfinite
@@ -299,9 +299,9 @@ def test_a_bound_can_be_taught():
     network = capture(Applying(torch.atan), torch.zeros(1, 3))
     with pytest.raises(HwsimError, match="no interval bounds"):
         interval_peaks(network, -1.0, 1.0)
-    teach_bound(ATEN.atan.default, elementwise())
+    teach(ATEN.atan.default, bound=elementwise())
     assert interval_peaks(network, -1.0, 1.0)[network.output] == pytest.approx(math.pi / 4, rel=1e-5)
-    teach_bound(ATEN.atan.default, lambda f: increasing(f).widened(absolute=1.0))
+    teach(ATEN.atan.default, bound=lambda f: increasing(f).widened(absolute=1.0))
     assert interval_peaks(network, -1.0, 1.0)[network.output] == pytest.approx(math.pi / 4 + 1, rel=1e-5)
 
 

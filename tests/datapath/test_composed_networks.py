@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from hwsim import Accelerator, HwsimError, Network, Scaling, capture, harden
-from hwsim.datapath.bounds import interval_peaks
+from hwsim.datapath import DatapathConfig, interval_peaks
 from hwsim.datapath.places import places
 from tests.datapath.composed import SHAPE, composed, operations, reference
+from tests.datapath.networks import plan_on
 from tests.datapath.test_places import adds_up, counted
 
 REORDERED = ("hardswish", "hardsigmoid", "_norm", "attention", "pow.Tensor_Scalar", "sqrt")
@@ -56,7 +57,7 @@ def disagreements(seed: int, names: Sequence[str] | None = None) -> list[str]:
     if not network.layers or not 1e-6 < largest < 1e30:
         return []  # nothing to scale, or nothing that a relative error could be taken of
     allowed = 3e-5 * largest + 50 * expected.slack
-    plain = Accelerator(network, harden(network, "fp32")).run(images).logits
+    plain = Accelerator(harden(network, "fp32")).run(images).logits
     reordered = any(part in str(op.target) for op in network.operations for part in REORDERED)
     found = []
 
@@ -70,8 +71,10 @@ def disagreements(seed: int, names: Sequence[str] | None = None) -> list[str]:
         given = dict(options)
         used = folded if given.pop("folded", False) else network
         stored = harden(used, "fp32", given.pop("scaling"), given.pop("store", ("weights",)))
+        given.pop("way")
         try:
-            accelerator = Accelerator(used, stored, given.pop("way"), batch=2, calibration=images, **given)
+            config = DatapathConfig(batch=2, **given)
+            accelerator = Accelerator(stored, plan_on(stored, options["way"], images, config), config)
         except HwsimError:
             if options["way"] != "logits":
                 found.append(f"{options} is refused")
@@ -83,7 +86,7 @@ def disagreements(seed: int, names: Sequence[str] | None = None) -> list[str]:
             found.append(f"{options} is off by {(run.logits - expected.logits).abs().max() / largest:.2g}")
         if options["scaling"] is POWERS and not reordered and not torch.equal(run.logits, plain):
             found.append(f"{options} changes bits")
-        listed = places(used, stored, accelerator.plan, given.get("divider", "exact"))
+        listed = places(stored, accelerator.plan, config)
         if adds_up(listed, images=3, reads=2) != counted(run.counts.total):
             found.append(f"{options} counts other places than are listed")
     return found + out_of_bounds(network, seed)
@@ -99,7 +102,7 @@ def out_of_bounds(network: Network, seed: int) -> list[str]:
     inside = torch.rand(48, *SHAPE, generator=generator) * 2 - 1
     corners = torch.randint(0, 2, (48, *SHAPE), generator=generator) * 2.0 - 1
     uniform = torch.tensor([-1.0, 0.0, 1.0]).view(3, 1, 1, 1).expand(3, *SHAPE)
-    reached = Accelerator(network, harden(network, "fp32")).peaks(torch.cat([inside, corners, uniform]))
+    reached = Accelerator(harden(network, "fp32")).peaks(torch.cat([inside, corners, uniform]))
     return [
         f"{name} reaches {peak}, beyond {bounds[name]}"
         for name, peak in reached.items()

@@ -8,11 +8,11 @@ import torchvision
 from torch import nn
 
 from hwsim import Accelerator, HwsimError, Network, Scaling, capture, harden
-from hwsim.datapath import place_divisions
-from hwsim.datapath.accelerator import true_peaks
+from hwsim.datapath import DatapathConfig, make_plan, true_peaks
 from hwsim.datapath.places import grouped, places
-from hwsim.datapath.planned import first_out_of_range, least_cost_plan
+from hwsim.datapath.planned import first_out_of_range
 from hwsim.datapath.tensor_format import TensorFormats
+from tests.datapath.networks import plan_on
 from tests.datapath.test_places import adds_up, counted
 
 FAMILIES = {  # a small member of each family, and the smallest images that it takes
@@ -87,13 +87,13 @@ def test_a_member_of_the_family_gives_its_reference_logits_in_every_way(member):
     for power_of_two in (False, True):
         stored = harden(network, "fp32", Scaling(power_of_two=power_of_two))
         for way in WAYS[2:] if power_of_two else WAYS:
-            accelerator = Accelerator(network, stored, way, calibration=images)
+            accelerator = Accelerator(stored, plan_on(stored, way, images))
             run = accelerator.run(images)
             assert not run.nonfinite, way
             assert (run.logits - expected).abs().max() < 1e-4 * expected.abs().max(), way
             if power_of_two:
                 assert run.counts.total.divisions == run.counts.total.reciprocal_multiplications == 0
-            found = places(network, stored, accelerator.plan)
+            found = places(stored, accelerator.plan)
             assert adds_up(found, images=2, reads=2) == counted(run.counts.total), way
             assert len(grouped(found)) <= 8  # lines of the report; MaxViT, of convolutions and attention, has most
 
@@ -110,12 +110,12 @@ def test_the_first_overflow_is_where_it_is_predicted(member):
     network, images = member.network, member.images
     peaks, stored = true_peaks(network, images), harden(network, "fp32", Scaling(2.0**6))
     try:
-        plan, formats = place_divisions(network, stored, "logits"), FORMATS
+        plan, formats = make_plan(stored, "logits"), FORMATS
     except HwsimError:
-        plan, formats = place_divisions(network, stored, "absorbed"), FORMATS[2:]
+        plan, formats = make_plan(stored, "absorbed"), FORMATS[2:]
     found = []
     for activations, accumulators in formats:
-        accelerator = Accelerator(network, stored, plan, activations=activations, accumulators=accumulators)
+        accelerator = Accelerator(stored, plan, DatapathConfig(activations=activations, accumulators=accumulators))
         found.append(next(iter(accelerator.run(images).nonfinite), None))
         of = TensorFormats.of(activations, accumulators)
         predicted = member.label(first_out_of_range(network, plan, peaks, of))
@@ -125,7 +125,7 @@ def test_the_first_overflow_is_where_it_is_predicted(member):
 
 def test_a_plan_for_fp16_overflows_nowhere(member):
     network, images = member.network, member.images
-    stored, formats = harden(network, "fp32", Scaling(2.0**6)), TensorFormats.of("fp16", "fp16")
-    plan = least_cost_plan(network, stored, true_peaks(network, images), formats=formats).plan
-    run = Accelerator(network, stored, plan, activations="fp16", accumulators="fp16").run(images)
+    stored, config = harden(network, "fp32", Scaling(2.0**6)), DatapathConfig(activations="fp16", accumulators="fp16")
+    plan = make_plan(stored, "planned", config, true_peaks(network, images))
+    run = Accelerator(stored, plan, config).run(images)
     assert next(iter(run.nonfinite), None) == UNDERFLOW.get((member.name, "fp16"))

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from hwsim import Accelerator, BitFlips, HwsimError, Memory, Scaling, capture, harden
-from hwsim.datapath import Counts, place_divisions
+from hwsim.datapath import DatapathConfig, make_plan
+from hwsim.datapath.counts import Tally
 from hwsim.datapath.port import ReadPort
 from hwsim.hardening import Guards
 from hwsim.memory import Device, FaultMap
@@ -59,7 +60,7 @@ def test_faulty_logits_are_those_of_the_dense_computation(kind, fmt, scaling, wa
     immune = stored.format.bit_mask("exponent_msb") if stored.format.is_floating else 0
     faults = BitFlips(2e-3, immune=immune).draw(memory, seed=3)
     assert len(faults) > 5
-    accelerator = Accelerator(network, stored, way)
+    accelerator = Accelerator(stored, way)
     sound = accelerator.run(IMAGES).logits
     run = accelerator.run(IMAGES, faults)
     faults.apply(memory)
@@ -75,10 +76,12 @@ def test_faulty_words_are_divided_as_all_words_are(divider):
     stored = harden(network, "q2.5", Scaling(target=3.0))
     memory = Memory(stored.words, stored.format)
     faults = BitFlips(0.05).draw(memory, seed=3)
-    run = Accelerator(network, stored, "per_weight", divider=divider).run(IMAGES, faults)
+    run = Accelerator(stored, "per_weight", DatapathConfig(divider=divider)).run(IMAGES, faults)
     faults.apply(memory)
     damaged = replace(stored, words={name: memory.tensor(name).copy() for name in stored.words})
-    assert torch.equal(run.logits, Accelerator(network, damaged, "per_weight", divider=divider).run(IMAGES).logits)
+    assert torch.equal(
+        run.logits, Accelerator(damaged, "per_weight", DatapathConfig(divider=divider)).run(IMAGES).logits
+    )
 
 
 @pytest.mark.parametrize("shape", [(6, 5), (6, 5, 3), (6, 5, 3, 4), (6, 5, 1, 1), (6, 1, 3, 3), (6, 5, 2, 3, 2)])
@@ -92,7 +95,7 @@ def test_a_flip_lands_on_the_element_that_the_log_names(shape):
     network = capture(module, torch.zeros(1, shape[1], *spatial))
     stored = harden(network, "fp32", store=("weights", "biases"))
     memory = Memory(stored.words, stored.format)
-    accelerator = Accelerator(network, stored)
+    accelerator = Accelerator(stored)
     faults = BitFlips(5e-3, immune=stored.format.bit_mask("exponent")).draw(memory, seed=9)
     log = faults.log()
     assert len(log)
@@ -114,11 +117,11 @@ def test_guards_on_faulty_words_equal_guards_on_all_words(guard):
     stored = harden(network, "fp32", Scaling())  # weights in [1, 2) become infinite or NaN by one flip
     memory = Memory(stored.words, stored.format)
     faults = BitFlips(0.02).draw(memory, seed=8)
-    port = ReadPort(network, stored, place_divisions(network, stored, "per_weight"), Guards([guard]), "exact")
-    counts = Counts()
+    port = ReadPort(stored, make_plan(stored, "per_weight"), Guards([guard]), DatapathConfig())
+    tally = Tally()
     faults.apply(memory)
     changed = 0
-    with port.reading(faults, counts):
+    with port.reading(faults, tally):
         for name, words in stored.words.items():
             limit = np.abs(words.view(np.float32)).max()
             read = memory.tensor(name).view(np.float32)
@@ -127,7 +130,7 @@ def test_guards_on_faulty_words_equal_guards_on_all_words(guard):
             guarded = np.where(bad, np.copysign(limit, read) if guard == "clamp" else np.float32(0), read)
             expected = guarded / stored.constants[name].values.astype(np.float32)
             np.testing.assert_array_equal(port.tensors[name].numpy(), expected)
-    assert counts.total.guarded_words == changed > 10
+    assert tally.counts({}).total.guarded_words == changed > 10
 
 
 def test_masking_the_exponents_msb_undoes_every_flip_of_it():
@@ -137,10 +140,10 @@ def test_masking_the_exponents_msb_undoes_every_flip_of_it():
     only_msb = ~stored.format.bit_mask("exponent_msb") & 0xFFFFFFFF
     faults = BitFlips(0.2, immune=only_msb).draw(memory, seed=1)
     assert set(faults.log()["bit"]) == {30}
-    masked = Accelerator(network, stored, "per_layer", guards=["mask_exponent_msb"])
+    masked = Accelerator(stored, "per_layer", DatapathConfig(guards=["mask_exponent_msb"]))
     assert torch.equal(masked.run(IMAGES, faults).logits, masked.run(IMAGES).logits)
     assert masked.run(IMAGES, faults).counts.total.guarded_words == len(faults)
-    bare = Accelerator(network, stored, "per_layer").run(IMAGES, faults)
+    bare = Accelerator(stored, "per_layer").run(IMAGES, faults)
     assert bool(bare.invalid.any())  # Inf and NaN weights: the catastrophic bit
 
 
@@ -148,7 +151,7 @@ def test_guarded_words_of_weights_and_biases_add_up_in_their_layer():
     _, network = captured(Fire)
     stored = harden(network, "fp32", store=("weights", "biases"))
     faults = BitFlips(0.1).draw(Memory(stored.words, stored.format), seed=1)
-    accelerator = Accelerator(network, stored, guards=["out_of_range_to_zero"])
+    accelerator = Accelerator(stored, "none", DatapathConfig(guards=["out_of_range_to_zero"]))
     counts = accelerator.run(IMAGES, faults).counts
     expected, both = dict.fromkeys(counts, 0), dict.fromkeys(counts, 0)
     for region, _, _, after in faults.by_region():
@@ -174,7 +177,7 @@ class TestFaultsOfOtherWords:
 
     def refused(self, faults, message):
         _, network = captured(Residual)
-        accelerator = Accelerator(network, harden(network, "q2.5", Scaling()), "per_layer")
+        accelerator = Accelerator(harden(network, "q2.5", Scaling()), "per_layer")
         sound = accelerator.run(IMAGES).logits
         with pytest.raises(HwsimError, match=message) as raised:
             accelerator.run(IMAGES, faults)
@@ -201,7 +204,7 @@ class TestFaultsOfOtherWords:
         device.write(self.memory(scaling=Scaling()))
         faults = device.read().faults
         assert len(faults)
-        accelerator = Accelerator(captured(Residual)[1], harden(captured(Residual)[1], "q2.5", Scaling()), "per_layer")
+        accelerator = Accelerator(harden(captured(Residual)[1], "q2.5", Scaling()), "per_layer")
         assert accelerator.run(IMAGES, faults).counts.total.words_read  # of its own words they are read
         device.write(self.memory())
         self.refused(device.read().faults, "other words, of the same layout")
@@ -234,7 +237,7 @@ class TestFaultsOfOtherWords:
 def test_a_guard_that_compares_does_so_with_every_word_read(guards, each, batch):
     module, network = captured(Residual)
     stored = harden(network, "fp32", Scaling(1.0))
-    counts = Accelerator(network, stored, "per_layer", guards=guards, batch=batch).run(IMAGES).counts
+    counts = Accelerator(stored, "per_layer", DatapathConfig(guards=guards, batch=batch)).run(IMAGES).counts
     reads = math.ceil(len(IMAGES) / batch)
     assert counts.total.comparisons == each * reads * closed_form(module, IMAGES).weights
     assert all(layer.comparisons == each * layer.words_read for layer in counts.values())
@@ -254,7 +257,7 @@ def test_the_cells_of_every_codeword_that_holds_a_word_are_read_with_it(fmt, nam
     code = name and get_code(name, 64, fmt)
     _, network = captured(Residual)
     stored = harden(network, fmt, Scaling(1.0))
-    counts = Accelerator(network, stored, "per_layer", batch=batch, code=code).run(IMAGES).counts
+    counts = Accelerator(stored, "per_layer", DatapathConfig(batch=batch, code=code)).run(IMAGES).counts
     width = stored.format.width
     words, cells = (code.data_bits // width, code.data_bits + code.check_bits) if code else (1, width)
     address, expected = 0, 0

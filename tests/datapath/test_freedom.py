@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from hwsim import Accelerator, HwsimError, Scaling, capture, get_format, harden
-from hwsim.datapath import PlanOptions, plan_divisions, plan_with_free_constants
+from hwsim.datapath import PlanOptions, make_plan, plan_with_free_constants, true_peaks
 from hwsim.hardening import Constants
 from hwsim.network import Scale
 from tests.datapath.networks import Fire, Residual, captured
@@ -53,7 +53,7 @@ def power_of_two(request):
 
 def free_plan(network, lowest, power_of_two=False, options=None, fmt="fp32"):
     stored = harden(network, fmt, Scaling(power_of_two=power_of_two))
-    return plan_with_free_constants(network, stored, lowest, IMAGES, options)
+    return plan_with_free_constants(stored, lowest, peaks=true_peaks(network, IMAGES), options=options)
 
 
 def largest(network, weight):
@@ -72,12 +72,14 @@ class TestTheCheapest:
             allowed = [e for e in range(exponent, exponent - 5, -1) if 2.0**e * largest(network, weight) >= lowest]
             choices.append([(weight, Constants.of(Scale(1.0, e))) for e in allowed])
         costs = [
-            plan_divisions(network, stored.with_constants(dict(choice)), IMAGES, options).solution.cost
+            make_plan(
+                stored.with_constants(dict(choice)), "planned", peaks=true_peaks(network, IMAGES), options=options
+            ).solution.cost
             for choice in itertools.product(*choices)
         ]
         assert len(costs) >= 16
         free = free_plan(network, lowest, True, options)
-        assert free.planned.solution.cost == free.bound == pytest.approx(min(costs))
+        assert free.plan.solution.cost == free.bound == pytest.approx(min(costs))
         assert free.gap == 0
         assert free.fixed.solution.cost == pytest.approx(costs[0])
         assert min(costs) < costs[0]
@@ -92,8 +94,10 @@ class TestTheCheapest:
                 for weight, c in free.preferred.constants.items()
                 if weight in network.weights
             }
-            fixed = plan_divisions(network, free.preferred.with_constants(drawn), IMAGES, ENERGY)
-            assert free.planned.solution.cost <= fixed.solution.cost
+            fixed = make_plan(
+                free.preferred.with_constants(drawn), "planned", peaks=true_peaks(network, IMAGES), options=ENERGY
+            )
+            assert free.plan.solution.cost <= fixed.solution.cost
 
     def test_branches_of_a_concatenation_get_one_constant(self):
         _, network = captured(Fire)
@@ -101,7 +105,7 @@ class TestTheCheapest:
         c = free.hardened.constants
         assert c["one.weight"].values == c["three.weight"].values
         assert [layer.weight for layer in free.lowered] == ["three.weight"]
-        assert free.planned.solution.cost == 10  # the logits
+        assert free.plan.solution.cost == 10  # the logits
         assert free.fixed.solution.cost == 10 + 4 * 12 * 12  # and what one of the branches reads
 
     def test_layers_that_add_to_one_stream_get_one_constant(self):
@@ -110,31 +114,31 @@ class TestTheCheapest:
         free = free_plan(network, 0.25)
         into = ["stem.weight", *(f"down.{n}.weight" for n in range(3))]
         assert len({free.hardened.constants[weight].values[0] for weight in into}) == 1
-        assert free.planned.solution.cost == 0 < free.fixed.solution.cost
+        assert free.plan.solution.cost == 0 < free.fixed.solution.cost
 
     def test_products_that_become_powers_of_two_are_shifted(self):
         _, network = captured(Residual, True)
         free = free_plan(network, 1.0, options=ENERGY)
         assert {copy.kind for copy in free.fixed.solution.copies} == {"reciprocal"}
-        assert {copy.kind for copy in free.planned.solution.copies} == {"shift"}
-        run = Accelerator(network, free.hardened, free.planned.plan).run(IMAGES)
+        assert {copy.kind for copy in free.plan.solution.copies} == {"shift"}
+        run = Accelerator(free.hardened, free.plan).run(IMAGES)
         assert run.counts.total.divisions == run.counts.total.reciprocal_multiplications == 0
 
     def test_a_search_that_is_cut_off_claims_no_proof(self):
         _, network = captured(Residual, True)
-        least = free_plan(network, 0.5, True).planned.solution.cost
+        least = free_plan(network, 0.5, True).plan.solution.cost
         cut = free_plan(network, 0.5, True, PlanOptions(time_limit_s=0.0))
-        assert cut.bound <= least <= cut.planned.solution.cost <= cut.fixed.solution.cost
-        assert cut.gap == pytest.approx(1 - cut.bound / cut.planned.solution.cost)
+        assert cut.bound <= least <= cut.plan.solution.cost <= cut.fixed.solution.cost
+        assert cut.gap == pytest.approx(1 - cut.bound / cut.plan.solution.cost)
         assert cut.gap > 0
 
     def test_what_saves_nothing_changes_nothing(self):
         torch.manual_seed(0)
         network = capture(nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3)), torch.zeros(2, 5))
         stored = harden(network, "fp32", Scaling())
-        free = plan_with_free_constants(network, stored, 1.0)
+        free = plan_with_free_constants(stored, 1.0)
         assert free.hardened is stored
-        assert free.planned is free.fixed
+        assert free.plan is free.fixed
         assert (free.saved, free.lowered, free.mean_bits, free.largest_bits) == (0.0, (), 0.0, 0.0)
 
 
@@ -143,15 +147,15 @@ class TestTheCheapest:
 class TestWithinBounds:
     def test_the_reference_logits_come_out(self, case, power_of_two, share, options):
         _, network = case
-        plain = Accelerator(network, harden(network, "fp32")).run(IMAGES).logits
+        plain = Accelerator(harden(network, "fp32")).run(IMAGES).logits
         free = free_plan(network, LOWEST[share], power_of_two, options)
-        run = Accelerator(network, free.hardened, free.planned.plan).run(IMAGES)
+        run = Accelerator(free.hardened, free.plan).run(IMAGES)
         if power_of_two and not any("layer_norm" in str(getattr(op, "target", "")) for op in network.operations):
             assert torch.equal(run.logits, plain)
         assert (run.logits - plain).abs().max() < 1e-5 * plain.abs().max()
         total = run.counts.total
         done = total.divisions + total.reciprocal_multiplications + total.shifts + total.alignments
-        assert done == len(IMAGES) * sum(copy.elements for copy in free.planned.solution.copies)
+        assert done == len(IMAGES) * sum(copy.elements for copy in free.plan.solution.copies)
 
     def test_t_is_between_the_bounds_and_so_is_every_word(self, case, power_of_two, share, options):
         _, network = case
@@ -182,8 +186,8 @@ class TestWithinBounds:
             assert layer.target == pytest.approx(
                 free.hardened.constants[layer.weight].values[0] * largest(network, layer.weight)
             )
-        again = plan_divisions(network, free.preferred, IMAGES, options).solution.cost
-        assert free.saved == pytest.approx(again - free.planned.solution.cost)
+        again = make_plan(free.preferred, "planned", peaks=true_peaks(network, IMAGES), options=options).solution.cost
+        assert free.saved == pytest.approx(again - free.plan.solution.cost)
         assert (free.saved > 0) == bool(free.lowered)
 
 
@@ -216,10 +220,10 @@ def test_a_weight_that_two_layers_read_keeps_its_constant():
     module = Tied()
     network = capture(module, torch.zeros(2, 6))
     stored = harden(network, "fp32", Scaling())
-    free = plan_with_free_constants(network, stored, 1e-3)
+    free = plan_with_free_constants(stored, 1e-3)
     assert free.hardened.constants["layer.weight"] is stored.constants["layer.weight"]
     x = torch.randn(5, 6)
-    run = Accelerator(network, free.hardened, free.planned.plan).run(x)
+    run = Accelerator(free.hardened, free.plan).run(x)
     torch.testing.assert_close(run.logits, module(x), rtol=1e-5, atol=1e-6)
 
 
@@ -236,7 +240,7 @@ def test_a_weight_that_two_layers_read_keeps_its_constant():
 def test_what_cannot_be_planned_is_said_in_one_sentence(scaling, lowest, message):
     _, network = captured(Fire)
     with pytest.raises(HwsimError, match=message) as caught:
-        plan_with_free_constants(network, harden(network, "fp32", scaling), lowest, IMAGES)
+        plan_with_free_constants(harden(network, "fp32", scaling), lowest, peaks=true_peaks(network, IMAGES))
     assert "\n" not in str(caught.value)
 
 

@@ -42,6 +42,6 @@ def test_what_is_read_again_is_as_it_was(forward, way):
     module = Reused(FORWARDS[forward]).eval()
     network = capture(module, IMAGES[:1])
     stored = harden(network, "fp32", None if way == "none" else Scaling())
-    logits = Accelerator(network, stored, way).run(IMAGES).logits
+    logits = Accelerator(stored, way).run(IMAGES).logits
     with torch.inference_mode():
         torch.testing.assert_close(logits, module(IMAGES), rtol=1e-4, atol=1e-5)

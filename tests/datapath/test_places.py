@@ -5,9 +5,8 @@ import torch
 from torch import nn
 
 from hwsim import Accelerator, HwsimError, Scaling, capture, harden
-from hwsim.datapath import WAYS, PlanOptions, plan_divisions
+from hwsim.datapath import WAYS, DatapathConfig, PlanOptions, make_plan, true_peaks
 from hwsim.datapath.places import COUNTER_OF, Cause, Place, grouped, places, price
-from hwsim.datapath.tensor_format import TensorFormats
 from hwsim.network.scale import Scale
 from tests.datapath.networks import Fire, Residual, captured
 from tests.datapath.test_planned import Attention, Gated
@@ -42,11 +41,13 @@ def counted(total):
 def test_the_list_adds_up_to_the_counters(network, way, divider, power_of_two, bias_multiplier):
     stored = harden(network, "fp32", Scaling(power_of_two=power_of_two))
     try:
-        accelerator = Accelerator(network, stored, way, batch=4, divider=divider, bias_multiplier=bias_multiplier)
+        accelerator = Accelerator(
+            stored, way, DatapathConfig(batch=4, divider=divider, bias_multiplier=bias_multiplier)
+        )
     except HwsimError:
         assert way == "logits"
         return
-    found = places(network, stored, accelerator.plan, divider)
+    found = places(stored, accelerator.plan, DatapathConfig(divider=divider))
     total = accelerator.run(IMAGES).counts.total
     assert adds_up(found, images=6, reads=2) == counted(total)
 
@@ -54,8 +55,8 @@ def test_the_list_adds_up_to_the_counters(network, way, divider, power_of_two, b
 @pytest.mark.parametrize("way", ["per_weight", "per_layer", "absorbed"])
 def test_constants_per_channel_and_stored_biases_are_listed_too(network, way):
     stored = harden(network, "fp32", Scaling(granularity="channel"), store=("weights", "biases"))
-    accelerator = Accelerator(network, stored, way)
-    found = places(network, stored, accelerator.plan)
+    accelerator = Accelerator(stored, way)
+    found = places(stored, accelerator.plan)
     assert adds_up(found, 6, 6) == counted(accelerator.run(IMAGES).counts.total)
     weights = [place for place in found if place.tensor in network.weights]
     assert len(weights) == (len(network.layers) if way == "per_weight" else 0)
@@ -66,7 +67,7 @@ def test_constants_per_channel_and_stored_biases_are_listed_too(network, way):
 def causes(kind, way, fold=False):
     _, network = captured(kind, fold)
     stored = harden(network, "fp32", Scaling())
-    return places(network, stored, Accelerator(network, stored, way).plan)
+    return places(stored, Accelerator(stored, way).plan)
 
 
 class TestCauses:
@@ -101,7 +102,7 @@ class TestCauses:
         module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.GELU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 10))
         network = capture(module.eval(), torch.zeros(2, 1, 8, 8))
         stored = harden(network, "fp32", Scaling())
-        first, *_ = places(network, stored, Accelerator(network, stored, "planned", bias_multiplier=False).plan)
+        first, *_ = places(stored, Accelerator(stored, "planned", DatapathConfig(bias_multiplier=False)).plan)
         # Dividing the 64 pixels by the first constant is cheaper than dividing what the layer puts out.
         assert (first.tensor, first.elements, first.readers) == ("images", 64, ("0",))
         assert str(first.cause) == "GELU in 1 needs its input unscaled"
@@ -109,21 +110,21 @@ class TestCauses:
     def test_a_range_is_a_cause_and_names_its_format(self):
         _, network = captured(Fire)
         stored = harden(network, "fp32", Scaling(target=2.0**10))
-        formats = TensorFormats.of("fp16")
-        plan = plan_divisions(network, stored, IMAGES, formats=formats).plan
-        found = places(network, stored, plan, formats=formats)
+        config = DatapathConfig(activations="fp16")
+        plan = make_plan(stored, "planned", config, true_peaks(network, IMAGES))
+        found = places(stored, plan, config)
         assert any(place.cause.general == "the range of fp16 would be left" for place in found)
 
     @pytest.mark.parametrize("power_of_two", [False, True])
     def test_the_price_of_a_plan_is_what_the_planner_says(self, network, power_of_two):
         stored = harden(network, "fp32", Scaling(power_of_two=power_of_two))
         prices = {"division": 7.0, "reciprocal": 3.0, "shift": 0.5}
-        planned = plan_divisions(network, stored, IMAGES, PlanOptions(prices))
-        assert price(places(network, stored, planned.plan), prices) == pytest.approx(planned.solution.cost)
+        planned = make_plan(stored, "planned", peaks=true_peaks(network, IMAGES), options=PlanOptions(prices))
+        assert price(places(stored, planned), prices) == pytest.approx(planned.solution.cost)
 
     def test_groups_keep_every_place_and_element(self, network):
         stored = harden(network, "fp32", Scaling())
-        found = places(network, stored, Accelerator(network, stored, "planned").plan)
+        found = places(stored, Accelerator(stored, "planned").plan)
         groups = grouped(found)
         assert sum(group.places for group in groups) == len(found)
         assert sum(group.elements for group in groups) == sum(place.elements for place in found)
@@ -147,8 +148,8 @@ def test_a_constant_takes_the_bits_that_hold_it(exponent, significand):
 def test_an_alignment_is_done_and_priced_as_a_division_is(divider, power_of_two, operation):
     _, network = captured(Fire, True)
     stored = harden(network, "fp32", Scaling(power_of_two=power_of_two))
-    accelerator = Accelerator(network, stored, "logits", divider=divider)
-    found = [p for p in places(network, stored, accelerator.plan, divider) if p.kind == "alignment"]
+    accelerator = Accelerator(stored, "logits", DatapathConfig(divider=divider))
+    found = [p for p in places(stored, accelerator.plan, DatapathConfig(divider=divider)) if p.kind == "alignment"]
     aligned = sum(place.elements for place in found)
     assert {place.operation for place in found} <= {operation}
     prices = {"shift": 0.0, "reciprocal": 0.0, "division": 0.0, operation: 7.0}

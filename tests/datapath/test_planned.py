@@ -11,9 +11,9 @@ from torch import nn
 from torch.nn import functional
 
 from hwsim import Accelerator, HwsimError, Scaling, capture, harden
-from hwsim.datapath import WAYS, PlanOptions, first_overflow, place_divisions, plan_divisions, planner
+from hwsim.datapath import WAYS, DatapathConfig, PlanOptions, first_out_of_range, make_plan, planner, true_peaks
 from hwsim.datapath.tensor_format import TensorFormat, TensorFormats
-from tests.datapath.networks import Fire, Residual, captured
+from tests.datapath.networks import Fire, Residual, captured, plan_on
 
 IMAGES = torch.randn(6, 3, 12, 12, generator=torch.Generator().manual_seed(3))
 
@@ -71,7 +71,7 @@ def case(request):
 def test_without_faults_the_reference_logits_come_out(case, divider, bias_multiplier):
     module, network = case
     stored = harden(network, "fp32", Scaling())
-    run = Accelerator(network, stored, "planned", divider=divider, bias_multiplier=bias_multiplier).run(IMAGES)
+    run = Accelerator(stored, "planned", DatapathConfig(divider=divider, bias_multiplier=bias_multiplier)).run(IMAGES)
     with torch.inference_mode():
         expected = module(IMAGES)
     assert (run.logits - expected).abs().max() < 1e-5 * expected.abs().max()
@@ -80,7 +80,7 @@ def test_without_faults_the_reference_logits_come_out(case, divider, bias_multip
 @pytest.mark.parametrize("way", [way for way in WAYS if way not in ("none", "logits")])
 def test_every_way_that_any_network_can_be_run_in_gives_the_reference(case, way):
     module, network = case
-    run = Accelerator(network, harden(network, "fp32", Scaling()), way).run(IMAGES)
+    run = Accelerator(harden(network, "fp32", Scaling()), way).run(IMAGES)
     with torch.inference_mode():
         expected = module(IMAGES)
     assert (run.logits - expected).abs().max() < 1e-5 * expected.abs().max()
@@ -88,8 +88,8 @@ def test_every_way_that_any_network_can_be_run_in_gives_the_reference(case, way)
 
 def test_powers_of_two_are_shifts_and_change_no_bit_where_nothing_rounds_differently(case):
     _, network = case
-    plain = Accelerator(network, harden(network, "fp32")).run(IMAGES).logits
-    run = Accelerator(network, harden(network, "fp32", Scaling(power_of_two=True)), "planned").run(IMAGES)
+    plain = Accelerator(harden(network, "fp32")).run(IMAGES).logits
+    run = Accelerator(harden(network, "fp32", Scaling(power_of_two=True)), "planned").run(IMAGES)
     assert run.counts.total.divisions == run.counts.total.reciprocal_multiplications == 0
     calls = {str(getattr(op, "target", "")) for op in network.operations}
     if "aten.hardswish.default" in calls or "aten.layer_norm.default" in calls:
@@ -104,8 +104,8 @@ def test_powers_of_two_are_shifts_and_change_no_bit_where_nothing_rounds_differe
 def test_the_run_counts_what_the_solution_costs(case, power_of_two, bias_multiplier):
     _, network = case
     stored = harden(network, "fp32", Scaling(power_of_two=power_of_two))
-    planned = plan_divisions(network, stored, IMAGES, PlanOptions(bias_multiplier=bias_multiplier))
-    total = Accelerator(network, stored, planned.plan, bias_multiplier=bias_multiplier).run(IMAGES).counts.total
+    planned = make_plan(stored, "planned", DatapathConfig(bias_multiplier=bias_multiplier), true_peaks(network, IMAGES))
+    total = Accelerator(stored, planned, DatapathConfig(bias_multiplier=bias_multiplier)).run(IMAGES).counts.total
     done = total.divisions + total.reciprocal_multiplications + total.shifts + total.alignments
     assert done == planned.solution.cost * len(IMAGES)
     assert planned.solution.gap == 0
@@ -117,7 +117,7 @@ def test_no_way_costs_less(case):
     costs = {}
     for way in ("per_layer", "absorbed", "logits", "planned"):
         try:
-            total = Accelerator(network, stored, way).run(IMAGES).counts.total
+            total = Accelerator(stored, way).run(IMAGES).counts.total
         except HwsimError:
             assert way == "logits"
             continue
@@ -127,7 +127,7 @@ def test_no_way_costs_less(case):
 
 def test_batchnorm_everywhere_makes_dividing_free():
     _, network = captured(Residual)
-    planned = plan_divisions(network, harden(network, "fp32", Scaling()), IMAGES)
+    planned = make_plan(harden(network, "fp32", Scaling()), "planned", peaks=true_peaks(network, IMAGES))
     # The stem's and the first block's BatchNorm can also prepare the scales of the layers behind them; what is left
     # is the sum of two layers with a bias, whose idle multipliers have to be used, and the logits.
     assert planned.solution.cost <= 12 * 6 * 6 + 10
@@ -136,7 +136,7 @@ def test_batchnorm_everywhere_makes_dividing_free():
 def test_scales_stay_exact_where_they_must_be_equal(case):
     _, network = case
     stored = harden(network, "fp32", Scaling())
-    plan = plan_divisions(network, stored, IMAGES).plan
+    plan = make_plan(stored, "planned", peaks=true_peaks(network, IMAGES))
     for op in network.operations:
         if str(getattr(op, "target", "")) in ("aten.cat.default", "aten.add.Tensor") and len(op.inputs) > 1:
             assert len({plan.seen(name, op.name) for name in op.inputs}) == 1
@@ -145,16 +145,23 @@ def test_scales_stay_exact_where_they_must_be_equal(case):
 def test_prices_decide_the_kind():
     _, network = captured(Fire)
     stored = harden(network, "fp32", Scaling())
-    dear = plan_divisions(network, stored, IMAGES, PlanOptions({"shift": 1, "reciprocal": 1000, "division": 1}))
+    dear = make_plan(
+        stored,
+        "planned",
+        peaks=true_peaks(network, IMAGES),
+        options=PlanOptions({"shift": 1, "reciprocal": 1000, "division": 1}),
+    )
     assert not any(copy.kind == "reciprocal" for copy in dear.solution.copies)
     with pytest.raises(HwsimError, match="no price for 'division'"):
-        plan_divisions(network, stored, IMAGES, PlanOptions({"shift": 1, "reciprocal": 1}))
+        make_plan(
+            stored, "planned", peaks=true_peaks(network, IMAGES), options=PlanOptions({"shift": 1, "reciprocal": 1})
+        )
 
 
 def test_constants_per_channel_are_refused_with_the_reason():
     _, network = captured(Fire)
     with pytest.raises(HwsimError, match=r"planner needs one constant for each layer, but squeeze\.weight"):
-        Accelerator(network, harden(network, "fp32", Scaling(granularity="channel")), "planned")
+        Accelerator(harden(network, "fp32", Scaling(granularity="channel")), "planned")
 
 
 class TestRange:
@@ -168,8 +175,8 @@ class TestRange:
         network = capture(module, torch.zeros(1, 16))
         stored = harden(network, "fp32", Scaling(target=2.0**10))
         x = torch.randn(5, 16, generator=torch.Generator().manual_seed(0))
-        assert Accelerator(network, stored, "logits").run(x).nonfinite
-        run = Accelerator(network, stored, "planned", calibration=x).run(x)
+        assert Accelerator(stored, "logits").run(x).nonfinite
+        run = Accelerator(stored, plan_on(stored, "planned", x)).run(x)
         assert not run.nonfinite
         assert torch.allclose(run.logits, module(x), rtol=1e-4, atol=1e-6)
         # Twenty constants of about 2**12 need two rescalings inside FP32's 2**127, and one at the logits.
@@ -181,9 +188,9 @@ class TestRange:
         network = capture(self.deep(), torch.zeros(1, 16))
         stored = harden(network, "fp32", Scaling(target=2.0**10))
         x = torch.randn(5, 16, generator=torch.Generator().manual_seed(0))
-        plan = plan_divisions(network, stored, x).plan
-        peaks = Accelerator(network, stored, plan).peaks(x)
-        true = Accelerator(network, harden(network, "fp32")).peaks(x)
+        plan = make_plan(stored, "planned", peaks=true_peaks(network, x))
+        peaks = Accelerator(stored, plan).peaks(x)
+        true = Accelerator(harden(network, "fp32")).peaks(x)
         for name, peak in peaks.items():
             assert peak <= float(np.finfo(np.float32).max) / 4 * 1.001
             scale = plan.produced(name)
@@ -195,9 +202,9 @@ class TestRange:
         _, network = captured(kind)
         stored = harden(network, "fp32", Scaling(target=2.0**6))
         formats = TensorFormats.of(activations)
-        plan = place_divisions(network, stored, "logits")
-        predicted = first_overflow(network, plan, IMAGES, formats)
-        run = Accelerator(network, stored, plan, activations=activations).run(IMAGES)
+        plan = make_plan(stored, "logits")
+        predicted = first_out_of_range(network, plan, true_peaks(network, IMAGES), formats)
+        run = Accelerator(stored, plan, DatapathConfig(activations=activations)).run(IMAGES)
         first = next(iter(run.nonfinite), None)
         labels = {op.name: op.layer or op.name for op in network.operations}
         assert first == (None if predicted is None else labels[predicted])
@@ -207,7 +214,8 @@ class TestRange:
     def test_a_plan_for_narrow_activations_does_not_overflow(self, case, activations):
         module, network = case
         stored = harden(network, "fp32", Scaling(target=2.0**6))
-        run = Accelerator(network, stored, "planned", calibration=IMAGES, activations=activations).run(IMAGES)
+        config = DatapathConfig(activations=activations)
+        run = Accelerator(stored, plan_on(stored, "planned", IMAGES, config), config).run(IMAGES)
         assert not run.nonfinite
         with torch.inference_mode():
             expected = module(IMAGES)
@@ -220,7 +228,7 @@ class TestRange:
         with pytest.raises(
             HwsimError, match=r"No plan fits the images \(up to 3\.8\d+e\+07\) into fp16, .*wider format"
         ):
-            plan_divisions(network, stored, IMAGES * 1e7, formats=TensorFormats.of("fp16"))
+            make_plan(stored, "planned", DatapathConfig(activations="fp16"), true_peaks(network, IMAGES * 1e7))
 
     def test_tensors_are_named_by_the_path_of_their_module(self):
         torch.manual_seed(0)
@@ -230,7 +238,7 @@ class TestRange:
         stored = harden(network, "fp32", Scaling())
         # GELU needs its input at scale one, where it is beyond FP16.
         with pytest.raises(HwsimError, match=r"No plan fits 'mlp\.(up|act)' \(up to \d\.\d+e\+05\) into fp16"):
-            plan_divisions(network, stored, torch.randn(3, 4), formats=TensorFormats.of("fp16"))
+            make_plan(stored, "planned", DatapathConfig(activations="fp16"), true_peaks(network, torch.randn(3, 4)))
 
     def test_margins_that_a_format_cannot_hold_are_named(self):
         _, network = captured(Residual)
@@ -239,9 +247,15 @@ class TestRange:
             HwsimError,
             match=r"No scale fits the images \(up to \d\.\d+\) into q1\.2 with 2 bits of headroom and 6 of precision",
         ):
-            plan_divisions(network, stored, IMAGES, formats=TensorFormats.of("q1.2"))
+            make_plan(stored, "planned", DatapathConfig(activations="q1.2"), true_peaks(network, IMAGES))
         with pytest.raises(HwsimError, match=r"into fp8_e4m3 with 20 bits of headroom and 4 of precision"):
-            plan_divisions(network, stored, IMAGES * 1e3, PlanOptions(headroom_bits=20), TensorFormats.of("fp8_e4m3"))
+            make_plan(
+                stored,
+                "planned",
+                DatapathConfig(activations="fp8_e4m3"),
+                true_peaks(network, IMAGES * 1e3),
+                options=PlanOptions(headroom_bits=20),
+            )
 
     def test_equal_problems_are_solved_once(self, monkeypatch):
         _, network = captured(Residual)
@@ -250,10 +264,13 @@ class TestRange:
             "hwsim.datapath.planner.plan", lambda *problem: solved.append(problem) or planner.planning.plan(*problem)
         )
         stored = harden(network, "fp32", Scaling(target=1.37))
-        first = plan_divisions(network, stored, IMAGES)
-        assert plan_divisions(network, harden(network, "fp32", Scaling(target=1.37)), IMAGES).plan == first.plan
+        first = make_plan(stored, "planned", peaks=true_peaks(network, IMAGES))
+        assert (
+            make_plan(harden(network, "fp32", Scaling(target=1.37)), "planned", peaks=true_peaks(network, IMAGES))
+            == first.plan
+        )
         assert len(solved) == 1
-        plan_divisions(network, harden(network, "fp32", Scaling(target=1.38)), IMAGES)
+        make_plan(harden(network, "fp32", Scaling(target=1.38)), "planned", peaks=true_peaks(network, IMAGES))
         assert len(solved) == 2
 
 

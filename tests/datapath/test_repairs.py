@@ -5,11 +5,10 @@ import torch
 from torch import nn
 
 from hwsim import Accelerator, HwsimError, Scaling, capture, harden
-from hwsim.datapath import PlanOptions, division_table, place_divisions
-from hwsim.datapath.accelerator import true_peaks
+from hwsim.datapath import DatapathConfig, PlanOptions, division_table, make_plan, true_peaks
 from hwsim.datapath.repairs import in_range, repairs
 from hwsim.datapath.tensor_format import TensorFormat, TensorFormats
-from tests.datapath.networks import Fire, Residual, captured
+from tests.datapath.networks import Fire, Residual, captured, plan_on
 from tests.datapath.test_families import classifier
 from tests.datapath.test_planned import Attention
 
@@ -29,40 +28,35 @@ CASES = [  # network, way, t, formats of activations and of accumulators
 def case(kind, way, target, activations, accumulators, granularity="layer"):
     module, network = captured(kind)
     stored = harden(network, "fp32", Scaling(target, granularity))
-    formats = TensorFormats.of(activations, accumulators)
-    return module, network, stored, true_peaks(network, IMAGES), formats
+    config = DatapathConfig(activations=activations, accumulators=accumulators)
+    return module, network, stored, true_peaks(network, IMAGES), config
 
 
 @pytest.mark.parametrize("settings", CASES, ids=lambda settings: "-".join(map(str, settings[1:])))
 @pytest.mark.parametrize("granularity", ["layer", "channel"])
 def test_repaired_settings_run_without_overflow_and_give_the_reference(settings, granularity):
     _, way, _, activations, accumulators = settings
-    module, network, stored, peaks, formats = case(*settings, granularity)
+    module, network, stored, peaks, config = case(*settings, granularity)
     try:
-        before = Accelerator(network, stored, way, activations=activations, accumulators=accumulators).run(IMAGES)
+        before = Accelerator(stored, way, DatapathConfig(activations=activations, accumulators=accumulators)).run(
+            IMAGES
+        )
     except HwsimError:
         assert (way, granularity) == ("logits", "channel")
         return
     assert before.nonfinite
-    found = repairs(network, stored, way, peaks, formats=formats)
+    found = repairs(stored, way, peaks, config)
     assert {repair.change for repair in found} >= {"format"}
     assert [repair.cost for repair in found] == sorted(repair.cost for repair in found)
     with torch.inference_mode():
         expected = module(IMAGES)
     for repair in found:
         changed = harden(network, "fp32", Scaling(repair.target, granularity))
-        run = Accelerator(
-            network,
-            changed,
-            repair.way,
-            calibration=IMAGES,
-            activations=repair.activations,
-            accumulators=repair.accumulators,
-        ).run(IMAGES)
+        wider = DatapathConfig(activations=repair.activations, accumulators=repair.accumulators)
+        run = Accelerator(changed, plan_on(changed, repair.way, IMAGES, wider), wider).run(IMAGES)
         assert not run.nonfinite, repair
         # The unscaled network rounds in the same places, though not to the same numbers, and rarely to subnormal ones.
-        formats_of = {"activations": repair.activations, "accumulators": repair.accumulators}
-        plain = Accelerator(network, harden(network, "fp32"), **formats_of).run(IMAGES)
+        plain = Accelerator(harden(network, "fp32"), "none", wider).run(IMAGES)
         assert (run.logits - expected).norm() < 6 * (plain.logits - expected).norm()
         total = run.counts.total
         done = total.divisions + total.reciprocal_multiplications + total.shifts + total.alignments
@@ -73,15 +67,15 @@ def test_repaired_settings_run_without_overflow_and_give_the_reference(settings,
 def test_the_target_is_the_largest_that_keeps_the_margin(settings):
     """Held against the true magnitudes times the scales of a network hardened with that target."""
     way = settings[1]
-    _, network, stored, peaks, formats = case(*settings)
-    repair = next(r for r in repairs(network, stored, way, peaks, formats=formats) if r.change == "target")
+    _, network, stored, peaks, config = case(*settings)
+    repair = next(r for r in repairs(stored, way, peaks, config) if r.change == "target")
 
     def worst(target):
         """The largest magnitude, relative to the top of its format less two bits of headroom."""
-        plan = place_divisions(network, harden(network, "fp32", Scaling(target)), way)
+        plan = make_plan(harden(network, "fp32", Scaling(target)), way)
         shares = []
         for op in network.operations:
-            fmt = formats.of_value(network, op, rescaled=bool(plan.rescalings_of(op.name)))
+            fmt = config.formats.of_value(network, op, rescaled=bool(plan.rescalings_of(op.name)))
             if float(plan.produced(op.name)) > 1:  # what is not scaled up needs no headroom
                 shares.append(peaks[op.name] * float(plan.produced(op.name)) / 2.0**fmt.largest_log2 * 4)
         return max(shares)
@@ -93,22 +87,22 @@ def test_the_target_is_the_largest_that_keeps_the_margin(settings):
 @pytest.mark.parametrize("settings", CASES, ids=lambda settings: "-".join(map(str, settings[1:])))
 def test_the_wider_format_is_the_narrowest_of_the_list_that_holds(settings):
     way = settings[1]
-    _, network, stored, peaks, formats = case(*settings)
-    repair = next(r for r in repairs(network, stored, way, peaks, formats=formats) if r.change == "format")
-    plan = place_divisions(network, stored, way)
+    _, network, stored, peaks, config = case(*settings)
+    repair = next(r for r in repairs(stored, way, peaks, config) if r.change == "format")
+    plan = make_plan(stored, way)
     width = sum(TensorFormat.of(name).words.width for name in (repair.activations, repair.accumulators))
     for activations in ("fp8_e4m3", "fp8_e5m2", "fp16", "bf16", "fp32"):
         for accumulators in ("fp8_e4m3", "fp8_e5m2", "fp16", "bf16", "fp32"):
             tried = TensorFormats.of(activations, accumulators)
             widths = [tried.activations.words.width, tried.accumulators.words.width]
-            before = [formats.activations.words.width, formats.accumulators.words.width]
+            before = [config.formats.activations.words.width, config.formats.accumulators.words.width]
             if all(a >= b for a, b in zip(widths, before, strict=True)) and sum(widths) < width:
                 assert not in_range(network, plan, peaks, PlanOptions(), tried), (activations, accumulators)
 
 
 def test_a_plan_is_the_cheapest_of_the_same_constants_and_formats():
-    _, network, stored, peaks, formats = case(Residual, "logits", 2.0**9, "fp16", "fp32")
-    first, *others = repairs(network, stored, "logits", peaks, formats=formats)
+    _, _, stored, peaks, config = case(Residual, "logits", 2.0**9, "fp16", "fp32")
+    first, *others = repairs(stored, "logits", peaks, config)
     assert first.change == "planned"
     assert first.target == 2.0**9
     assert others
@@ -123,7 +117,7 @@ def test_what_overflows_in_the_table_is_predicted_and_every_repair_ends_it(name,
     module = lenet() if name == "lenet" else classifier(name)
     shape = (1, 28, 28) if name == "lenet" else (3, 64, 64)
     network = capture(module, torch.zeros(2, *shape))
-    rows = {row.way: row for row in division_table(network, activations=activations)}
+    rows = {row.way: row for row in division_table(network, config=DatapathConfig(activations=activations))}
     row = rows["logits"]
     assert row.overflow == row.predicted != ""
     assert row.repairs
@@ -133,7 +127,15 @@ def test_what_overflows_in_the_table_is_predicted_and_every_repair_ends_it(name,
     for repair in row.repairs:
         stored = harden(network, "fp32", Scaling(repair.target))
         formats = {"activations": repair.activations, "accumulators": repair.accumulators}
-        assert not Accelerator(network, stored, repair.way, calibration=image, **formats).run(image).nonfinite, repair
+        assert (
+            not Accelerator(
+                stored,
+                plan_on(stored, repair.way, image, DatapathConfig(**formats)),
+                DatapathConfig(**formats),
+            )
+            .run(image)
+            .nonfinite
+        ), repair
 
 
 def lenet():

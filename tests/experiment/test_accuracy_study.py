@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import hwsim
+from hwsim.datapath import DatapathConfig
 from hwsim.errors import HwsimError
 from hwsim.experiment.columns import ACCURACY, count_columns
 from hwsim.experiment.loading import load_scenario
@@ -183,7 +184,7 @@ def test_a_row_is_what_the_python_interface_gives(finished: Results) -> None:
     right, flips = [], []
     for number in range(3):
         faults = hwsim.BitFlips(2e-2).draw(memory, (3, "fault map", number))
-        run = hwsim.Accelerator(network, stored, "per_weight", batch=8).run(data.images, faults)
+        run = hwsim.Accelerator(stored, "per_weight", DatapathConfig(batch=8)).run(data.images, faults)
         right.append(int((run.predictions == data.labels).sum()))
         flips.append(faults.flips)
     row = finished.row(format="q2.5", variant="per weight", ber=2e-2)

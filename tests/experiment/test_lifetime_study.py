@@ -125,7 +125,7 @@ def test_a_row_is_what_the_python_interface_gives(finished: Results) -> None:
     data = hwsim.load_data("fashion_mnist", 40, network=model, seed=3)
     network = hwsim.capture(model, data.images[:2])
     stored = hwsim.harden(network, "q2.5", hwsim.Scaling())
-    accelerator = hwsim.Accelerator(network, stored, "per_layer")
+    accelerator = hwsim.Accelerator(stored, "per_layer")
     phases = (Phase(HALF_A_DAY, Condition(25)), Phase(HALF_A_DAY, Condition(85)))
     mission = Mission(phases, 2 * YEAR, read_at_s=(0.0, MONTH, YEAR), scrub_every_s=7 * 86_400)
     right: list[list[int]] = []

@@ -11,8 +11,7 @@ import pytest
 import torch
 
 from hwsim import Accelerator, HwsimError, Scaling, harden
-from hwsim.datapath import planner
-from hwsim.datapath.bounds import interval_peaks
+from hwsim.datapath import DatapathConfig, interval_peaks, planner
 from hwsim.datapath.tensor_format import TensorFormats
 from hwsim.experiment.bench import open_bench
 from hwsim.experiment.loading import as_data, load_scenario, to_toml
@@ -143,7 +142,7 @@ def test_the_formats_of_the_datapath_are_those_of_the_run() -> None:
         variant = bench.scenario.variants[-1]
         results[name] = bench.prepare("q2.5", variant).accelerator.run(bench.images).logits
         stored = harden(bench.network, "q2.5", Scaling())
-        plain = Accelerator(bench.network, stored, "per_layer", activations=name, accumulators=name)
+        plain = Accelerator(stored, "per_layer", DatapathConfig(activations=name, accumulators=name))
         assert torch.equal(results[name], plain.run(bench.images).logits)
     assert not torch.equal(results["fp32"], results["q2.5"])
     assert torch.equal(results["q2.5"] * 32, (results["q2.5"] * 32).round())

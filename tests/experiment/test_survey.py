@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hwsim import Scaling, capture
-from hwsim.datapath import PlanOptions, division_table
+from hwsim.datapath import DatapathConfig, PlanOptions, division_table
 from hwsim.experiment.catalogue import load_network
 from hwsim.experiment.survey import COLUMNS, survey
 
@@ -60,13 +60,11 @@ def test_planned_never_costs_more_than_dividing_layer_by_layer(table):
 
 
 def test_every_option_reaches_every_network():
-    settings = ("fp16", "reciprocal", "bf16", "fp32", PlanOptions({"shift": 1, "reciprocal": 2, "division": 9}), 3)
+    config = DatapathConfig(batch=3, divider="reciprocal", activations="bf16")
+    settings = "fp16", config, PlanOptions({"shift": 1, "reciprocal": 2, "division": 9})
     found = list(survey(["lenet5"], Scaling(power_of_two=True), *settings, image_size=28))
     graph = capture(load_network("lenet5", "random").module, torch.zeros(2, 1, 28, 28))
-    words, divider, activations, accumulators, options, batch = settings
-    expected = division_table(
-        graph, Scaling(power_of_two=True), words, batch, divider, activations, accumulators, options
-    )
+    expected = division_table(graph, Scaling(power_of_two=True), *settings)
     at = COLUMNS.index("macs")
     for row, own in zip(found, expected, strict=True):
         assert row[:2] == ["lenet5", own.way]

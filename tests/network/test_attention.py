@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from hwsim.network.attention import attention
+from hwsim.network.operators.attention import attention
 
 BAD = {"NaN": math.nan, "infinity": math.inf, "minus infinity": -math.inf, "products beyond FP32": 3e38}
 

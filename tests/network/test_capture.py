@@ -28,7 +28,7 @@ def settled(module):
 
 
 def run(network, x):
-    return Accelerator(network, harden(network, "fp32")).run(x).logits
+    return Accelerator(harden(network, "fp32")).run(x).logits
 
 
 FAMILIES = ["resnet18", "vgg11_bn", "alexnet", "squeezenet1_1", "mobilenet_v2", "resnext50_32x4d", "densenet121"]
@@ -320,9 +320,9 @@ def test_networks_of_ones_own_run_for_any_number_of_images(name, way):
     hardened = harden(network, "fp32", Scaling())
     if way == "logits" and isinstance(module, Recurrent):
         with pytest.raises(HwsimError, match=r"sigmoid\.default in recurrent needs its input unscaled"):
-            Accelerator(network, hardened, way)
+            Accelerator(hardened, way)
         return
-    accelerator = Accelerator(network, hardened, way)
+    accelerator = Accelerator(hardened, way)
     for n in (1, 2, 5):
         x = torch.randn(n, 6, generator=torch.Generator().manual_seed(n))
         with torch.inference_mode():

@@ -7,8 +7,10 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from hwsim import Accelerator, capture, harden
+from hwsim.datapath import DatapathConfig
+from hwsim.network import operator_of
 from hwsim.network.graph import ATEN
-from hwsim.network.products import OPERANDS, count_macs
+from hwsim.network.operators.products import OPERANDS
 from tests.network.test_weights import NETWORKS, Made, made
 
 UNSEEN = {  # what PyTorch's counter does not look into -> the closed form, for the five images
@@ -33,7 +35,7 @@ def flops(function, *args, **options):
 def test_a_run_counts_the_products_of_stored_fetched_and_computed_weights(name):
     module, images, network = made(name)
     expected = UNSEEN[name] if name in UNSEEN else flops(module, images)
-    run = Accelerator(network, harden(network, "fp32"), batch=len(images)).run(images, chunk=2)
+    run = Accelerator(harden(network, "fp32"), "none", DatapathConfig(batch=len(images))).run(images, chunk=2)
     assert run.counts.total.macs == expected > 0
 
 
@@ -43,7 +45,7 @@ def test_products_without_weights_are_counted_in_their_layer():
     )
     images = torch.randn(3, 5, 4)
     network = capture(module, images)
-    counts = Accelerator(network, harden(network, "fp32")).run(images).counts
+    counts = Accelerator(harden(network, "fp32")).run(images).counts
     assert counts["q"].macs == 3 * 5 * 4 * 4
     assert counts.total.macs - counts["q"].macs == 3 * (5 * 5 * 4 + 5 * 5 * 2)
 
@@ -82,7 +84,7 @@ CALLS = [
 
 @pytest.mark.parametrize(("target", "args"), [(call[0], call[1:]) for call in CALLS], ids=lambda part: str(part)[:20])
 def test_an_operation_counts_what_pytorch_counts(target, args):
-    assert count_macs(target, args, {}, target(*args)) == flops(target, *args) > 0
+    assert operator_of(target).macs(args, {}, target(*args)) == flops(target, *args) > 0
 
 
 @pytest.mark.parametrize(
@@ -103,7 +105,7 @@ def test_an_operation_counts_what_pytorch_counts(target, args):
     ids=lambda part: str(part)[:20],
 )
 def test_an_operation_that_pytorch_does_not_count_has_a_closed_form(target, args, options, expected):
-    assert count_macs(target, args, options, target(*args, **options)) == expected
+    assert operator_of(target).macs(args, options, target(*args, **options)) == expected
 
 
 def test_every_product_of_weights_is_tried_here():

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from hwsim import Accelerator, HwsimError, Memory, Scaling, capture, harden
-from hwsim.datapath import WAYS
+from hwsim.datapath import WAYS, DatapathConfig
 from hwsim.datapath.places import COUNTER_OF, places
 
 
@@ -268,16 +268,16 @@ def test_every_way_gives_the_logits_of_the_module(name):
     for stored, folded in [(network, False), (network.fold_batchnorm(), True)]:
         for scaling in [Scaling(power_of_two=True), Scaling(), Scaling(granularity="channel")]:
             hardened = harden(stored, "fp32", scaling, ["weights"])
-            unscaled = Accelerator(stored, harden(stored, "fp32"), batch=2).run(images, chunk=3).logits
+            unscaled = Accelerator(harden(stored, "fp32"), "none", DatapathConfig(batch=2)).run(images, chunk=3).logits
             assert error(unscaled, expected) < 1e-5, "none"
             for way in WAYS:
                 if way == "none" or (scaling.granularity == "channel" and way in ("logits", "planned")):
                     continue
                 if way == "logits" and name in PINNED:
                     with pytest.raises(HwsimError, match="needs its input unscaled"):
-                        Accelerator(stored, hardened, way)
+                        Accelerator(hardened, way)
                     continue
-                run = Accelerator(stored, hardened, way, batch=2).run(images, chunk=3)
+                run = Accelerator(hardened, way, DatapathConfig(batch=2)).run(images, chunk=3)
                 if scaling.power_of_two:
                     assert torch.equal(run.logits, unscaled), (way, folded)
                 else:
@@ -318,14 +318,14 @@ def test_a_fault_in_any_weight_reaches_the_logits(name):
     """With all its words zero, the logits change: no tensor is stored and then not read."""
     _, images, network = made(name)
     hardened = harden(network, "fp32", Scaling())
-    accelerator = Accelerator(network, hardened, "per_layer")
+    accelerator = Accelerator(hardened, "per_layer")
     sound = accelerator.run(images).logits
     memory = Memory(hardened.words, hardened.format)
     for region in memory.regions:
         damaged = {key: words.copy() for key, words in hardened.words.items()}
         damaged[region.name][...] = 0
         other = replace(hardened, words=damaged)
-        assert not torch.equal(Accelerator(network, other, "per_layer").run(images).logits, sound), region.name
+        assert not torch.equal(Accelerator(other, "per_layer").run(images).logits, sound), region.name
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -388,7 +388,7 @@ def test_a_folded_batchnorm_lies_where_its_weights_do():
 def test_what_depends_on_no_image_is_counted_once_a_read():
     _, images, network = made("positions by an MLP")
     for batch, reads in [(1, 5), (2, 3), (5, 1)]:
-        accelerator = Accelerator(network, harden(network, "fp32"), batch=batch)
+        accelerator = Accelerator(harden(network, "fp32"), "none", DatapathConfig(batch=batch))
         counts = accelerator.run(images, chunk=2).counts
         assert counts["mlp.0"].macs == reads * 3 * 8
         assert counts["mlp.2"].macs == reads * 3 * 8 * 4
@@ -406,10 +406,10 @@ def test_places_add_up_to_the_counters_where_weights_are_values(way):
     ]:
         _, images, network = made(name)
         hardened = harden(network, "fp32", Scaling())
-        accelerator = Accelerator(network, hardened, way, batch=2)
+        accelerator = Accelerator(hardened, way, DatapathConfig(batch=2))
         total = accelerator.run(images).counts.total.as_dict()
         expected = Counter()
-        for place in places(network, hardened, accelerator.plan):
+        for place in places(hardened, accelerator.plan):
             if place.kind != "absorbed":
                 expected[COUNTER_OF[place.kind]] += place.elements * (3 if place.per_read else 5)
         assert {key: total[key] for key in COUNTER_OF.values()} == {key: expected[key] for key in COUNTER_OF.values()}
@@ -417,7 +417,7 @@ def test_places_add_up_to_the_counters_where_weights_are_values(way):
 
 def test_transposed_convolutions_count_the_products_of_every_input():
     _, images, network = made("transposed convolutions")
-    counts = Accelerator(network, harden(network, "fp32")).run(images).counts
+    counts = Accelerator(harden(network, "fp32")).run(images).counts
     assert counts["0"].macs == 5 * 25 * 4 * 3 * 9  # inputs times the outputs of their group times the kernel
     assert counts["3"].macs == 5 * 100 * 6 * 2 * 4
 

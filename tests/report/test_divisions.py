@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from hwsim import capture
-from hwsim.datapath import PlanOptions, division_table
+from hwsim.datapath import DatapathConfig, PlanOptions, division_table
 from hwsim.datapath.costs import operation_costs, prices, typical
 from hwsim.datapath.counts import COUNTERS, Counts, LayerCounts
 from hwsim.datapath.divisions import DivisionCost
@@ -42,10 +42,9 @@ HEADS = {
 
 def cost(way: str, numbers: Iterator[int], **more: object) -> DivisionCost:
     """A way with a number of its own in every counter, and two places of each kind but one that is absorbed."""
-    counts = Counts()
-    for layer in ("conv", "fc"):
-        for name in COUNTERS:
-            setattr(counts.layer(layer), name, IMAGES * next(numbers))
+    counts = Counts(
+        {layer: LayerCounts(**{name: IMAGES * next(numbers) for name in COUNTERS}) for layer in ("conv", "fc")}
+    )
     places = [
         Place(
             tensor=f"{way} {kind} {at}",
@@ -197,7 +196,7 @@ def test_where_nothing_is_wrong_nothing_is_remarked_on() -> None:
 def test_every_way_has_its_cost_in_all_for_one_image(batch: int, priced: str, divider: str) -> None:
     network = capture(build(Residual), torch.zeros(2, 3, 12, 12))
     table = prices(priced, "fp32").values
-    rows = division_table(network, batch=batch, divider=divider, options=PlanOptions(table))
+    rows = division_table(network, config=DatapathConfig(batch=batch, divider=divider), options=PlanOptions(table))
     unit = {"energy": "divide_pipelined", "cycles": "divide_iterative"}[priced]
     quantity = {"energy": "energy", "cycles": "interval"}[priced]
     of = {name: typical(getattr(entry, quantity)) for name, entry in operation_costs()["fp32"].items()}

@@ -32,9 +32,9 @@ def drawn(kind, way, fold_batchnorm=False, fold=0):
     """The network, its counts, and the drawing of one way."""
     _, network = captured(kind, fold_batchnorm)
     stored = harden(network, "fp32", Scaling())
-    accelerator = Accelerator(network, stored, way)
+    accelerator = Accelerator(stored, way)
     plan = accelerator.plan
-    return network, accelerator, draw_plan(network, plan, places(network, stored, plan), fold)
+    return network, accelerator, draw_plan(network, plan, places(stored, plan), fold)
 
 
 @pytest.mark.parametrize("fold", [0, 1])
@@ -115,8 +115,8 @@ def test_the_same_plan_gives_the_same_bytes():
 def test_an_alignment_is_drawn_with_the_number_that_the_list_names():
     _, network = captured(Residual, True)
     stored = harden(network, "fp32", Scaling())
-    plan = Accelerator(network, stored, "logits").plan
-    found = places(network, stored, plan)
+    plan = Accelerator(stored, "logits").plan
+    found = places(stored, plan)
     shown = texts(draw_plan(network, plan, found))[4:]  # what follows the legend
     marks = [text for text in shown if text.startswith(tuple(MARKS.values()))]
     signs = {"alignment": MARKS["align"], "division": MARKS["divide"]}
@@ -144,8 +144,8 @@ def test_a_row_shows_the_scale_of_what_comes_out_of_it_last(size):
             layer.weight *= size
     network = capture(torch.nn.Sequential(block, torch.nn.Linear(5, 3)).eval(), torch.zeros(1, 6))
     stored = harden(network, "fp32", Scaling())
-    plan = Accelerator(network, stored, "logits").plan
-    found = places(network, stored, plan)
+    plan = Accelerator(stored, "logits").plan
+    found = places(stored, plan)
     first, second = (math.log2(float(stored.constants[f"0.{n}.weight"].values[0])) for n in (0, 2))
     assert (first < 0) == (second < 0) == (size > 1)
     shown = scales(draw_plan(network, plan, found))

@@ -27,8 +27,7 @@ def divide(y: Tensor, divisor: Scale | Constants, axis: int, divider: str, in_pl
     """
     numbers = _numbers(divisor)
     out = y if in_place else None
-    powers = divisor.powers_of_two if isinstance(divisor, Constants) else divisor.is_power_of_two
-    if divider == "reciprocal" and not powers:
+    if divider == "reciprocal" and not is_power_of_two(divisor):
         return _apply(torch.mul, y, torch.from_numpy(reciprocal(numbers)), axis, out)
     return _apply(torch.div, y, torch.from_numpy(numbers), axis, out)
 
@@ -53,11 +52,11 @@ def multiply(multiplier: Tensor, change: Tensor) -> Tensor:
     return torch.from_numpy(to_significand((multiplier * change).numpy()))
 
 
-def count_nonfinite(y: Tensor) -> int:
-    """How many elements are NaN or infinite. A sum tells in one pass whether there are any."""
-    if y.sum().isfinite():
+def count_nonfinite(y: Tensor) -> Tensor | int:
+    """How many elements are NaN or infinite. On a processor a sum tells in one pass whether there are any."""
+    if y.device.type == "cpu" and y.sum().isfinite():
         return 0
-    return y.numel() - int(y.isfinite().sum())
+    return y.numel() - y.isfinite().sum()
 
 
 def largest_magnitude(y: Tensor) -> float:
@@ -84,3 +83,13 @@ def _apply(operation: Callable[..., Tensor], y: Tensor, numbers: Tensor, axis: i
         return operation(y, spread.float(), out=out)
     exact = operation(y.double(), spread)
     return exact.float() if out is None else out.copy_(exact)
+
+
+def is_one(scale: Scale | Constants) -> bool:
+    """Whether nothing has to be divided out."""
+    return scale.all_one if isinstance(scale, Constants) else scale.is_one
+
+
+def is_power_of_two(scale: Scale | Constants) -> bool:
+    """Whether dividing by a scale, or by each of a layer's constants, is a shift."""
+    return scale.powers_of_two if isinstance(scale, Constants) else scale.is_power_of_two

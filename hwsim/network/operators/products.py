@@ -15,7 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hwsim.network.graph import ATEN
+from hwsim.network.graph import ATEN, Call, Size, leaves
+from hwsim.network.operators.bounds import UNIT, Applied, Interval, averages, lowest
+from hwsim.network.operators.conditions import values_only_at
+from hwsim.network.operators.operator import overloads, teach, teach_all
+from hwsim.network.operators.rewrites import scaled, shifted
+from hwsim.network.operators.rules import Rule, argument, is_value
+from hwsim.network.scale import ONE, Scale
 
 # fmt: off
 CONVOLUTIONS = (
@@ -161,6 +167,9 @@ def form_of(target: Any, args: tuple[Any, ...], kwargs: Any, is_weight: Callable
     return None
 
 
+# -- multiply-accumulates -----------------------------------------------------------------------------------------
+
+
 def _of_rows(args: tuple[Any, ...], options: Mapping[str, Any], y: Tensor) -> int:
     return y.numel() * int(args[0].shape[-1])
 
@@ -203,11 +212,6 @@ def _of_both_factors(args: tuple[Any, ...], options: Mapping[str, Any], y: Tenso
     return y.numel() * int(first * second + second)
 
 
-def _of_attention(args: tuple[Any, ...], options: Mapping[str, Any], y: Tensor) -> int:
-    query, key, value = args[:3]
-    return y.numel() // int(value.shape[-1]) * int(key.shape[-2]) * int(query.shape[-1] + value.shape[-1])
-
-
 def _of_indices(args: tuple[Any, ...], options: Mapping[str, Any], y: Tensor) -> int:
     """Of an einsum: factors are multiplied from left to right, and what only one of two has is summed before."""
     read, arrow, result = args[0].replace(" ", "").partition("->")
@@ -232,29 +236,84 @@ def _indices(term: str, shape: Sequence[int]) -> dict[str | int, int]:
     return {index: n for index, n in zip((*before, *inner, *behind), shape, strict=True) if n != 1}
 
 
-MACS: dict[Any, Callable[[tuple[Any, ...], Mapping[str, Any], Tensor], int]] = {
-    **dict.fromkeys((ATEN.linear.default, ATEN.matmul.default, ATEN.mm.default, ATEN.bmm.default), _of_rows),
-    **dict.fromkeys((ATEN.mv.default, ATEN.dot.default, ATEN.inner.default), _of_rows),
-    **dict.fromkeys((ATEN.addmm.default, ATEN.baddbmm.default, ATEN.addmv.default), _of_rows_with_addend),
-    ATEN.addbmm.default: _of_summed_batches,
-    ATEN.linalg_vecdot.default: _of_an_axis,
-    ATEN.tensordot.default: _of_axes,
-    ATEN.einsum.default: _of_indices,
-    **dict.fromkeys(CONVOLUTIONS, _of_channels),
-    **dict.fromkeys(TRANSPOSED, _of_inputs),
-    **dict.fromkeys((conv_transpose1d, conv_transpose2d, conv_transpose3d), _of_inputs_out_first),
-    **dict.fromkeys((multiply_from_left, contract_first), _of_columns),
-    ATEN.bilinear.default: _of_both_factors,
-    ATEN.scaled_dot_product_attention.default: _of_attention,
-}
-"""Operation -> its multiply-accumulates, from its arguments, its options and its result."""
+# -- scales and bounds --------------------------------------------------------------------------------------------
 
 
-def count_macs(target: Any, args: tuple[Any, ...], options: Mapping[str, Any], y: Tensor) -> int:
-    """Multiply-accumulates of an operation; zero for what is no product of matrices, nor a convolution.
+def multiplies(factors: tuple[int, ...], addend: int | None = None) -> tuple[Rule, Rule]:
+    """Sums of products of the arguments at some positions, with an addend that may be a constant.
 
-    Every element of a result sums one product for each element of what is summed over. In a transposed convolution,
-    every input is multiplied by all weights that read it, those whose products lie beyond the edge included, as is
-    usual. Products that a mask of attention hides are counted too.
+    Scales multiply where several factors are values; where one is, a constant factor takes up the change.
     """
-    return MACS[target](args, options, y) if target in MACS else 0
+
+    def at(call: Call) -> tuple[int, ...]:
+        return tuple(p for p in factors if is_value(argument(call, p)))
+
+    def several(call: Call) -> bool:
+        return values_only_at(*factors)(call) and len(at(call)) == len(factors)
+
+    def one(call: Call) -> bool:
+        fixed = [argument(call, p) for p in factors if p not in at(call)]
+        constant = bool(fixed) and not any(isinstance(factor, Size) for factor in fixed)
+        return constant and values_only_at(*factors)(call)
+
+    def beside(result: Scale) -> dict[int, Scale]:
+        return {} if addend is None else {addend: result}
+
+    def add(call: Call, inputs: Mapping[str, Scale], result: Scale) -> Call:
+        return scaled(call, beside(result))
+
+    def change(call: Call, inputs: Mapping[str, Scale], result: Scale) -> Call:
+        scale = ONE
+        for position in at(call):
+            scale = scale * inputs[call.args[position].name]
+        constant = next(p for p in factors if not is_value(argument(call, p)))
+        call, rest = shifted(call, at(call)[0], result / scale)
+        return scaled(call, {constant: rest, **beside(result)})
+
+    return Rule("product", several, add), Rule("absorb", one, change)
+
+
+def _products(f: Applied) -> Interval:
+    """Sums of products of two tensors, by their centres and radii.
+
+    With magnitudes m, no sum of products differs from that of the centres c by more than |m1||m2| - |c1||c2|. Each
+    sum has at most as many terms as the product of the sizes of the two tensors over that of the result.
+    """
+    factors = [leaf for leaf in leaves(f.args) if isinstance(leaf, (Interval, Tensor))]
+    if factors and isinstance(factors[0], Interval) and factors[0].averages and f.args[0] is factors[0]:
+        return averages(f)
+    centre = f.at(_centre)
+    outer, inner = f.at(_magnitude), f.at(lambda leaf: _magnitude(_centre(leaf)))
+    terms = math.prod(lowest(factor).numel() for factor in factors) / max(centre.numel(), 1)
+    radius = outer * (1 + terms * UNIT) - inner
+    return Interval(centre - radius, centre + radius).widened()
+
+
+def _centre(leaf: Any) -> Any:
+    return (leaf.low + leaf.high) / 2 if isinstance(leaf, Interval) else leaf
+
+
+def _magnitude(leaf: Any) -> Any:
+    if isinstance(leaf, Interval):
+        return leaf.magnitude
+    return leaf.abs() if isinstance(leaf, Tensor) else leaf
+
+
+_PRODUCT = multiplies(factors=(0, 1))
+_BIASED = multiplies(factors=(0, 1), addend=2)
+teach_all(overloads("matmul", "bmm"), *_PRODUCT, bound=_products, macs=_of_rows, shown="the product")
+teach_all(overloads("mm", "mv"), *_PRODUCT, bound=_products, macs=_of_rows)
+teach_all(overloads("dot", "inner"), *_PRODUCT, macs=_of_rows)
+teach(ATEN.linalg_vecdot.default, *_PRODUCT, macs=_of_an_axis)
+teach(ATEN.tensordot.default, *_PRODUCT, macs=_of_axes)
+teach(ATEN.einsum.default, Rule("product"), bound=_products, macs=_of_indices, shown="the product")
+teach(ATEN.linear.default, *_BIASED, bound=_products, macs=_of_rows)
+teach_all(CONVOLUTIONS[:3], *_BIASED, bound=_products, macs=_of_channels)
+teach_all(CONVOLUTIONS[3:], *_BIASED, macs=_of_channels)
+teach_all(TRANSPOSED, *_BIASED, macs=_of_inputs)
+_ADDED = multiplies(factors=(1, 2), addend=0)
+teach_all(overloads("addmm", "baddbmm", "addmv"), *_ADDED, macs=_of_rows_with_addend)
+teach(ATEN.addbmm.default, *_ADDED, macs=_of_summed_batches)
+teach(ATEN.bilinear.default, *multiplies(factors=(0, 1, 2), addend=3), macs=_of_both_factors)
+teach_all((conv_transpose1d, conv_transpose2d, conv_transpose3d), macs=_of_inputs_out_first)
+teach_all((multiply_from_left, contract_first), macs=_of_columns)
