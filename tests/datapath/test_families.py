@@ -1,5 +1,6 @@
 """Every family of torchvision's classifiers runs exactly in every way, on a small member and small images."""
 
+import pickle
 from dataclasses import dataclass
 
 import pytest
@@ -8,10 +9,12 @@ import torchvision
 from torch import nn
 
 from hwsim import Accelerator, HwsimError, Network, Scaling, capture, harden
-from hwsim.datapath import DatapathConfig, make_plan, true_peaks
+from hwsim.datapath import DatapathConfig, Plan, make_plan, true_peaks
+from hwsim.datapath.arithmetic.fp32 import Fp32, loaded
 from hwsim.datapath.places import grouped, places
 from hwsim.datapath.planned import first_out_of_range
 from hwsim.datapath.tensor_format import TensorFormats
+from hwsim.datapath.walk import Walk
 from tests.datapath.networks import plan_on
 from tests.datapath.test_places import adds_up, counted
 
@@ -104,6 +107,37 @@ FORMATS = (("fp32", "fp32"), ("fp16", "fp32"), ("bf16", "fp32"), ("q7.8", "fp32"
 UNDERFLOW = {("swin_v2_t", "fp16"): "features.5.0.attn", ("swin_v2_t", "q7.8"): "features.5.0.attn"}
 """On images this small its attention normalises vectors of zeros, whose norm is kept from zero by 1e-12, which is zero
 in these formats. Largest magnitudes do not tell that; larger images have no such vectors."""
+
+
+def test_a_family_can_be_sent_to_another_process(member):
+    """Names stand for operations, so networks, words and plans pickle; what arrives gives the same bits."""
+    stored = harden(member.network, "bf16", Scaling())
+    plan = plan_on(stored, "planned", member.images)
+    words, arrived = pickle.loads(pickle.dumps((stored, plan)))
+    assert arrived == plan
+    here = Accelerator(stored, plan).run(member.images)
+    there = Accelerator(words, arrived).run(member.images)
+    assert torch.equal(here.logits, there.logits)
+    assert dict(here.counts) == dict(there.counts)
+
+
+def test_every_value_has_the_shape_that_the_graph_says(member):
+    network, plan = member.network, Plan("none")
+    parameters = {name: loaded(parameter) for name, parameter in network.parameters.items()}
+    arithmetic, walk = Fp32(network, plan, parameters, DatapathConfig()), Walk(network, plan)
+    seen = {}
+
+    def see(name, value):
+        if isinstance(value, torch.Tensor):
+            seen[name] = tuple(value.shape)
+        elif isinstance(value, (tuple, list)):
+            seen[name] = tuple(tuple(part.shape) for part in value)
+        else:
+            seen[name] = None
+
+    with torch.inference_mode():
+        walk.result(arithmetic, arithmetic.images(member.images[:1]), walk.fixed(arithmetic, see), see)
+    assert seen == dict(network.shapes)
 
 
 def test_the_first_overflow_is_where_it_is_predicted(member):
