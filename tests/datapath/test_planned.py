@@ -267,7 +267,7 @@ class TestRange:
         first = make_plan(stored, "planned", peaks=true_peaks(network, IMAGES))
         assert (
             make_plan(harden(network, "fp32", Scaling(target=1.37)), "planned", peaks=true_peaks(network, IMAGES))
-            == first.plan
+            == first
         )
         assert len(solved) == 1
         make_plan(harden(network, "fp32", Scaling(target=1.38)), "planned", peaks=true_peaks(network, IMAGES))

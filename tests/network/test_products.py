@@ -105,7 +105,8 @@ def test_an_operation_counts_what_pytorch_counts(target, args):
     ids=lambda part: str(part)[:20],
 )
 def test_an_operation_that_pytorch_does_not_count_has_a_closed_form(target, args, options, expected):
-    assert operator_of(target).macs(args, options, target(*args, **options)) == expected
+    macs = operator_of(target).macs
+    assert (macs(args, options, target(*args, **options)) if macs else 0) == expected
 
 
 def test_every_product_of_weights_is_tried_here():
