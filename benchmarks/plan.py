@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from benchmarks.timing import table
-from hwsim.datapath.planner import COUNT, Freedom, Node, Problem, Tensor, plan
+from hwsim.planner import COUNT, Freedom, Node, Problem, Tensor, plan
 
 Constant = Callable[[random.Random], "float | Freedom"]
 

@@ -29,7 +29,7 @@ def generated(function: Callable[[], str]) -> Callable[[], str]:
 
 @generated
 def settings() -> str:
-    from hwsim.experiment.scenario import settings_table
+    from hwsim.experiment.scenario.scenario import settings_table
 
     rows = []
     for row in settings_table():
@@ -40,42 +40,42 @@ def settings() -> str:
 
 @generated
 def accuracy_columns() -> str:
-    from hwsim.experiment import columns
+    from hwsim.experiment.results import columns
 
     return _columns(columns.ACCURACY)
 
 
 @generated
 def count_columns() -> str:
-    from hwsim.experiment import columns
+    from hwsim.experiment.results import columns
 
     return _columns(columns.count_columns())
 
 
 @generated
 def bit_error_columns() -> str:
-    from hwsim.experiment import columns
+    from hwsim.experiment.results import columns
 
     return _columns(columns.BIT_ERRORS)
 
 
 @generated
 def lifetime_columns() -> str:
-    from hwsim.experiment import columns
+    from hwsim.experiment.results import columns
 
     return _columns(columns.LIFETIME)
 
 
 @generated
 def mechanism_columns() -> str:
-    from hwsim.experiment import columns
+    from hwsim.experiment.results import columns
 
     return _columns(columns.MECHANISMS)
 
 
 @generated
 def constant_columns() -> str:
-    from hwsim.experiment import columns
+    from hwsim.experiment.results import columns
 
     return _columns(columns.CONSTANTS)
 
@@ -175,7 +175,7 @@ def glossary() -> str:
 
 @generated
 def networks() -> str:
-    from hwsim.experiment.catalogue import list_networks
+    from hwsim.experiment.catalogue.catalogue import list_networks
 
     rows = []
     for fact in list_networks(torchvision=False):
@@ -193,7 +193,7 @@ def scenarios() -> str:
 
 @generated
 def trust_levels() -> str:
-    from hwsim.memory.constants import TRUST
+    from hwsim.memory.technology.constants import TRUST
 
     return _meanings("trust", TRUST)
 
@@ -201,7 +201,7 @@ def trust_levels() -> str:
 @generated
 def trust_by_technology() -> str:
     """How many constants of each technology are published, derived and assumed, and which its mechanisms assume."""
-    from hwsim.memory.constants import technologies, technology
+    from hwsim.memory.technology.constants import technologies, technology
 
     rows = []
     for tech in map(technology, technologies()):
@@ -214,7 +214,7 @@ def trust_by_technology() -> str:
 @generated
 def misfits() -> str:
     """Check points that the models miss, the worst first."""
-    from hwsim.memory.physics.check_points import check_points
+    from hwsim.validation.check_points import check_points
 
     return _point_table(
         sorted((point for point in check_points() if point.misfit), key=lambda point: -abs(math.log(point.ratio)))
@@ -247,7 +247,7 @@ def costs() -> str:
 def operation_costs() -> str:
     """Every entry of the table of operation costs, one format after the other."""
     from hwsim.datapath.costs import operation_costs
-    from hwsim.memory.technology import show
+    from hwsim.memory.technology.technology import show
 
     rows = []
     for fmt, operations in operation_costs().items():
@@ -261,8 +261,8 @@ def operation_costs() -> str:
 @generated
 def device_points() -> str:
     """Published devices, and for a magnetic one the stability that its figures ask for."""
-    from hwsim.memory.constants import device_points, technology
     from hwsim.memory.physics.stt_mram import stability_at, stability_for
+    from hwsim.memory.technology.constants import device_points, technology
 
     tau0_s = technology("stt_mram")["tau0"].to("s")
     rows = []
@@ -290,7 +290,7 @@ def device_points() -> str:
 @generated
 def technology_constants() -> str:
     """Every constant of every technology and variant, with its source."""
-    from hwsim.memory.constants import GROUPS, technologies, technology
+    from hwsim.memory.technology.constants import GROUPS, technologies, technology
 
     parts = []
     for name in technologies():
@@ -334,7 +334,7 @@ def commands() -> str:
 
 
 def _check_points(kind: str) -> str:
-    from hwsim.memory.physics.check_points import check_points
+    from hwsim.validation.check_points import check_points
 
     return _point_table([point for point in check_points() if point.kind == kind])
 
@@ -349,7 +349,7 @@ def _point_table(points: Iterable[Any]) -> str:
 
 
 def _duration(time_s: float) -> str:
-    from hwsim.memory.units import quantity
+    from hwsim.constants.units import quantity
 
     year_s = quantity("1 year", "s")
     return f"{time_s / year_s:g} years" if time_s >= year_s else f"{time_s:g} s"

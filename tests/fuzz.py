@@ -29,14 +29,14 @@ from typing import Any, Literal, Union, get_args, get_origin
 import tomlkit
 from pydantic import BaseModel
 
+from hwsim.constants.units import _ALIASES, _FIXED, _PREFIXES, _SCALABLE, quantity
 from hwsim.errors import LONGEST, HwsimError
-from hwsim.experiment.loading import load_scenario
-from hwsim.experiment.scenario import Scenario
-from hwsim.experiment.settings import keys_of, must, nested_model
+from hwsim.experiment.scenario.loading import load_scenario
+from hwsim.experiment.scenario.scenario import Scenario
+from hwsim.experiment.scenario.settings import keys_of, must, nested_model
 from hwsim.library import scenario_library
-from hwsim.memory.constants import technologies, technology
-from hwsim.memory.fault_map import FaultMap
-from hwsim.memory.units import _ALIASES, _FIXED, _PREFIXES, _SCALABLE, quantity
+from hwsim.memory.fault_maps.fault_map import FaultMap
+from hwsim.memory.technology.constants import technologies, technology
 from hwsim.words import describe, format_names
 from tests.fuzz_runs import made_scenario, run_to_its_end
 
@@ -285,7 +285,7 @@ def weights(make: Maker) -> None:
     import torch
     from safetensors.torch import save
 
-    from hwsim.experiment.catalogue_weights import fit, read_state_dict
+    from hwsim.experiment.catalogue.catalogue_weights import fit, read_state_dict
 
     choose = make.random
     module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))

@@ -23,15 +23,15 @@ import torch
 from torch import nn
 
 from hwsim.errors import HwsimError
-from hwsim.experiment import accuracy, bench, bit_errors, lifetime
-from hwsim.experiment.catalogue import network_of
-from hwsim.experiment.data import images_of
-from hwsim.experiment.environment import load_captured
-from hwsim.experiment.loading import load_scenario
-from hwsim.experiment.progress import silent
-from hwsim.experiment.run import run_scenario
+from hwsim.experiment.catalogue.catalogue import network_of
+from hwsim.experiment.catalogue.data import images_of
+from hwsim.experiment.scenario.loading import load_scenario
+from hwsim.experiment.studies import accuracy, bench, bit_errors, lifetime
+from hwsim.experiment.studies.environment import load_captured
+from hwsim.experiment.studies.progress import silent
+from hwsim.experiment.studies.run import run_scenario
 from hwsim.memory import DeviceConfig
-from hwsim.memory.constants import technologies, technology
+from hwsim.memory.technology.constants import technologies, technology
 
 EXTREME = (
     0.0, -0.0, 5e-324, 1e-310, 1e-160, 1e-80, 1e-30, 1e-9, 1e-3, 0.1, 0.5, 1.0, 3.0, 1e3, 1e9, 1e30, 1e80, 1e150, 1e308,

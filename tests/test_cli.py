@@ -17,8 +17,8 @@ import pytest
 
 import hwsim
 from hwsim import cli
-from hwsim.experiment.loading import load_scenario
-from hwsim.experiment.store import DERIVED, KEPT, MARK
+from hwsim.experiment.results.store import DERIVED, KEPT, MARK
+from hwsim.experiment.scenario.loading import load_scenario
 from hwsim.library import scenario_library
 
 SCENARIO = """
@@ -113,7 +113,7 @@ def test_a_list_loads_no_library_that_computes(arguments: list[str]) -> None:
 def test_listing_and_reading_scenarios_imports_no_torch() -> None:
     code = (
         "import sys\n"
-        "from hwsim.experiment.loading import load_scenario\n"
+        "from hwsim.experiment.scenario.loading import load_scenario\n"
         "from hwsim.library import scenario_library\n"
         "for name in scenario_library(): load_scenario(name)\n"
         "print(*sys.modules)"
@@ -579,7 +579,7 @@ def test_divisions_draws_one_way(command: Command) -> None:
 
 
 def test_memory_list_names_every_technology(command: Command) -> None:
-    from hwsim.memory.constants import technologies
+    from hwsim.memory.technology.constants import technologies
 
     said = command("memory", "list")
     for name in technologies():
@@ -588,7 +588,7 @@ def test_memory_list_names_every_technology(command: Command) -> None:
 
 
 def test_memory_show_gives_every_constant_with_its_trust_and_rates_at_a_glance(command: Command) -> None:
-    from hwsim.memory.constants import technology
+    from hwsim.memory.technology.constants import technology
 
     said = command("memory", "show", "stt_mram", "--set", "delta=45")
     for constant in technology("stt_mram"):
@@ -604,9 +604,9 @@ def test_memory_show_gives_rates_over_voltage_where_there_is_one(command: Comman
 
 
 def test_memory_rate_is_one_number_with_its_parts(command: Command) -> None:
-    from hwsim.memory.constants import technology
-    from hwsim.memory.error_rate import error_rate
-    from hwsim.memory.mission import Condition
+    from hwsim.memory.device.error_rate import error_rate
+    from hwsim.memory.life.mission import Condition
+    from hwsim.memory.technology.constants import technology
 
     said = command("memory", "rate", "sram", "--voltage", "0.6V", "--age", "10y", "--temperature", "85C")
     expected = error_rate(technology("sram"), Condition(85, voltage_v=0.6), 10 * 365.25 * 86_400)

@@ -20,15 +20,15 @@ import hwsim
 from hwsim import cli
 from hwsim.datapath import DatapathConfig, PlanOptions, division_table
 from hwsim.datapath.costs import prices
-from hwsim.experiment.catalogue import NetworkFacts, list_networks, load_network
-from hwsim.experiment.loading import load_scenario
-from hwsim.experiment.survey import survey
+from hwsim.experiment.catalogue.catalogue import NetworkFacts, list_networks, load_network
+from hwsim.experiment.scenario.loading import load_scenario
+from hwsim.experiment.studies.survey import survey
 from hwsim.hardening import Scaling
-from hwsim.memory.constants import technology
-from hwsim.memory.error_rate import error_rate
-from hwsim.memory.fault_map import FaultMap
-from hwsim.memory.fault_map_summary import summarise
-from hwsim.memory.mission import Condition
+from hwsim.memory.device.error_rate import error_rate
+from hwsim.memory.fault_maps.fault_map import FaultMap
+from hwsim.memory.fault_maps.fault_map_summary import summarise
+from hwsim.memory.life.mission import Condition
+from hwsim.memory.technology.constants import technology
 from hwsim.network import Network, capture
 from hwsim.report.plan_drawing import draw_plan
 from hwsim.words import describe
@@ -469,7 +469,7 @@ def _(command: Command) -> None:
     """Only that it goes through torchvision's classifiers, of which a few stand for all: `test_survey` has numbers."""
     few = [fact for fact in list_networks() if fact.name in ("torchvision/squeezenet1_1", "fashion_resnet")]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hwsim.experiment.catalogue.list_networks", lambda torchvision: few)
+        patch.setattr("hwsim.experiment.catalogue.catalogue.list_networks", lambda torchvision: few)
         found = command("divisions", "--all")
     head, *rows = csv.reader(found.out.splitlines())
     assert head[:2] == ["network", "way"]
@@ -503,7 +503,7 @@ def test_every_option_of_all_reaches_the_survey(option: str, command: Command) -
         return []
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hwsim.experiment.survey.survey", stand_in)
+        patch.setattr("hwsim.experiment.studies.survey.survey", stand_in)
         assert command("divisions", "--all").code == command("divisions", "--all", option, *value).code == 0
     plain, found = asked
     assert {key for key in found if found[key] != plain[key]} == {name}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hwsim.errors import LONGEST, HwsimError, cut, shown, unknown
-from hwsim.memory.constants import technologies
+from hwsim.memory.technology.constants import technologies
 from hwsim.words import format_names
 
 

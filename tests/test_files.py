@@ -13,12 +13,12 @@ import pytest
 import torch
 
 from hwsim.errors import HwsimError
-from hwsim.experiment.catalogue_weights import fit, read_state_dict
-from hwsim.experiment.data import load_data
-from hwsim.experiment.loading import load_scenario
+from hwsim.experiment.catalogue.catalogue_weights import fit, read_state_dict
+from hwsim.experiment.catalogue.data import load_data
+from hwsim.experiment.scenario.loading import load_scenario
 from hwsim.files import DEEPEST, parse_toml, read_bytes, read_text, read_toml, unpack
-from hwsim.memory.constants import technology
-from hwsim.memory.fault_map import FaultMap
+from hwsim.memory.fault_maps.fault_map import FaultMap
+from hwsim.memory.technology.constants import technology
 
 BAD_PATHS = ["x" * 300, "a\0b", "~nosuchuser/x", "x" * 5000]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hwsim.errors import HwsimError
-from hwsim.experiment.scenario import Scenario, settings_table
+from hwsim.experiment.scenario.scenario import Scenario, settings_table
 from tests.fuzz import KINDS, Maker, accepted, run
 from tests.fuzz_runs import made_scenario, run_to_its_end
 

@@ -74,7 +74,7 @@ def test_an_installed_wheel_finds_its_own_networks(installed: Path, tmp_path: Pa
 
 
 def test_an_installed_wheel_finds_its_own_scenarios(installed: Path, tmp_path: Path) -> None:
-    program = "from hwsim.experiment.loading import find_scenario; print(find_scenario('quickstart'))"
+    program = "from hwsim.experiment.scenario.loading import find_scenario; print(find_scenario('quickstart'))"
     scenario = away_from_the_checkout(installed, tmp_path, "-c", program).strip()
     assert Path(scenario).is_relative_to(installed)
 

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from hwsim.datapath.config import DIVIDERS, DatapathConfig
     from hwsim.datapath.counts import COUNTERS, Counts
     from hwsim.datapath.divisions import division_table
-    from hwsim.datapath.freedom import FreePlan, Lowered, plan_with_free_constants
-    from hwsim.datapath.placement import make_plan
     from hwsim.datapath.plan import RESULT, WAYS, Plan, Rescaling
-    from hwsim.datapath.planned import PlanOptions, first_out_of_range
-    from hwsim.datapath.ranges import interval_peaks, true_peaks
+    from hwsim.datapath.plans.free_constants import FreePlan, Lowered, plan_with_free_constants
+    from hwsim.datapath.plans.least_cost import PlanOptions, first_out_of_range
+    from hwsim.datapath.plans.placement import make_plan
+    from hwsim.datapath.plans.ranges import interval_peaks, true_peaks
     from hwsim.datapath.run import Run
 
 _HOMES = {
@@ -32,18 +32,18 @@ _HOMES = {
     "COUNTERS": "hwsim.datapath.counts",
     "Counts": "hwsim.datapath.counts",
     "division_table": "hwsim.datapath.divisions",
-    "FreePlan": "hwsim.datapath.freedom",
-    "Lowered": "hwsim.datapath.freedom",
-    "plan_with_free_constants": "hwsim.datapath.freedom",
-    "make_plan": "hwsim.datapath.placement",
+    "FreePlan": "hwsim.datapath.plans.free_constants",
+    "Lowered": "hwsim.datapath.plans.free_constants",
+    "plan_with_free_constants": "hwsim.datapath.plans.free_constants",
+    "make_plan": "hwsim.datapath.plans.placement",
     "RESULT": "hwsim.datapath.plan",
     "WAYS": "hwsim.datapath.plan",
     "Plan": "hwsim.datapath.plan",
     "Rescaling": "hwsim.datapath.plan",
-    "PlanOptions": "hwsim.datapath.planned",
-    "first_out_of_range": "hwsim.datapath.planned",
-    "interval_peaks": "hwsim.datapath.ranges",
-    "true_peaks": "hwsim.datapath.ranges",
+    "PlanOptions": "hwsim.datapath.plans.least_cost",
+    "first_out_of_range": "hwsim.datapath.plans.least_cost",
+    "interval_peaks": "hwsim.datapath.plans.ranges",
+    "true_peaks": "hwsim.datapath.plans.ranges",
     "Run": "hwsim.datapath.run",
 }
 

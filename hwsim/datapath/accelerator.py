@@ -12,11 +12,11 @@ from hwsim.datapath.arithmetic.fp32 import Fp32
 from hwsim.datapath.config import DatapathConfig
 from hwsim.datapath.counting import Counting, count_division
 from hwsim.datapath.counts import Tally
-from hwsim.datapath.placement import make_plan
-from hwsim.datapath.places import COUNTER_OF, places
 from hwsim.datapath.plan import WAYS, Plan
+from hwsim.datapath.plans.placement import make_plan
+from hwsim.datapath.plans.ranges import chunk_of, peaks_along
+from hwsim.datapath.plans.sites import COUNTER_OF, places
 from hwsim.datapath.port import ReadPort
-from hwsim.datapath.ranges import chunk_of, peaks_along
 from hwsim.datapath.run import Run
 from hwsim.datapath.walk import Walk
 from hwsim.errors import HwsimError

@@ -16,9 +16,9 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from hwsim.datapath.planner import COUNT, KINDS
 from hwsim.errors import HwsimError, unknown
-from hwsim.memory.constants import Constant
+from hwsim.memory.technology.constants import Constant
+from hwsim.planner import COUNT, KINDS
 
 COSTS = {
     "count": "every rescaled element costs one, whatever its kind",

@@ -13,11 +13,11 @@ import torch
 from hwsim.datapath.accelerator import Accelerator
 from hwsim.datapath.config import DatapathConfig
 from hwsim.datapath.counts import Counts
-from hwsim.datapath.places import Place, places, price
 from hwsim.datapath.plan import WAYS, Plan, place_divisions
-from hwsim.datapath.planned import PlanOptions, first_out_of_range, least_cost_plan
-from hwsim.datapath.ranges import true_peaks
-from hwsim.datapath.repairs import Repair, repairs
+from hwsim.datapath.plans.least_cost import PlanOptions, first_out_of_range, least_cost_plan
+from hwsim.datapath.plans.ranges import true_peaks
+from hwsim.datapath.plans.repairs import Repair, repairs
+from hwsim.datapath.plans.sites import Place, places, price
 from hwsim.errors import HwsimError
 from hwsim.hardening import Scaling, harden
 from hwsim.network import Network

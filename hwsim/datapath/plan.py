@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from hwsim.datapath.config import DatapathConfig
-from hwsim.datapath.planner import Solution
 from hwsim.errors import HwsimError, unknown
 from hwsim.hardening import Constants, Hardened
 from hwsim.network import Affine, Call, Fetch, Linear, Network, rule_of
 from hwsim.network.scale import ONE, Scale
+from hwsim.planner import Solution
 from hwsim.tabular import Shown, Tabular
 
 WAYS = {

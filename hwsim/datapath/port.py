@@ -24,8 +24,8 @@ from hwsim.errors import HwsimError
 from hwsim.hardening import Guards, Hardened
 from hwsim.hardening.scaling import quotient
 from hwsim.memory import Faults, Layout
+from hwsim.memory.cells.memory import Region, checksum
 from hwsim.memory.ecc import Code
-from hwsim.memory.memory import Region, checksum
 from hwsim.network.graph import storable
 
 

@@ -8,19 +8,19 @@ from __future__ import annotations
 from hwsim.lazy import lazily
 
 _HOMES = {
-    "Images": "hwsim.experiment.data",
-    "LoadedNetwork": "hwsim.experiment.catalogue",
-    "NetworkFacts": "hwsim.experiment.catalogue",
-    "Preprocess": "hwsim.experiment.data_transform",
-    "Results": "hwsim.experiment.results",
-    "Scenario": "hwsim.experiment.scenario",
-    "list_networks": "hwsim.experiment.catalogue",
-    "load_data": "hwsim.experiment.data",
-    "load_network": "hwsim.experiment.catalogue",
-    "load_scenario": "hwsim.experiment.loading",
-    "readouts": "hwsim.experiment.lifetime",
-    "run_scenario": "hwsim.experiment.run",
-    "sweep": "hwsim.experiment.in_memory",
+    "Images": "hwsim.experiment.catalogue.data",
+    "LoadedNetwork": "hwsim.experiment.catalogue.catalogue",
+    "NetworkFacts": "hwsim.experiment.catalogue.catalogue",
+    "Preprocess": "hwsim.experiment.catalogue.data_transform",
+    "Results": "hwsim.experiment.results.results",
+    "Scenario": "hwsim.experiment.scenario.scenario",
+    "list_networks": "hwsim.experiment.catalogue.catalogue",
+    "load_data": "hwsim.experiment.catalogue.data",
+    "load_network": "hwsim.experiment.catalogue.catalogue",
+    "load_scenario": "hwsim.experiment.scenario.loading",
+    "readouts": "hwsim.experiment.studies.lifetime",
+    "run_scenario": "hwsim.experiment.studies.run",
+    "sweep": "hwsim.experiment.studies.in_memory",
 }
 
 __all__ = sorted(_HOMES)

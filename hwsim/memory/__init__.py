@@ -1,6 +1,6 @@
 """The simulated memory: what it holds, which of its cells fail, and what that does to the words.
 
-Which cells are weak is in `hwsim.memory.weak_cells`, for mechanisms other than the ones here.
+Which cells are weak is in `hwsim.memory.cells.weak_cells`, for mechanisms other than the ones here.
 
 Names are loaded when first used, so that the constants of a technology can be read without scipy.
 """
@@ -12,34 +12,34 @@ from typing import TYPE_CHECKING
 from hwsim.lazy import lazily
 
 if TYPE_CHECKING:
-    from hwsim.memory.bit_flips import BitFlips
-    from hwsim.memory.device import Device
-    from hwsim.memory.device_config import DeviceConfig
-    from hwsim.memory.fault_map import FaultMap
-    from hwsim.memory.faults import Faults
-    from hwsim.memory.geometry import Geometry
-    from hwsim.memory.memory import Layout, Memory, Region
-    from hwsim.memory.mission import Condition, Exposure, Mission, Phase
+    from hwsim.memory.cells.geometry import Geometry
+    from hwsim.memory.cells.memory import Layout, Memory, Region
+    from hwsim.memory.device.device import Device
+    from hwsim.memory.device.device_config import DeviceConfig
+    from hwsim.memory.device.readout import Readout
+    from hwsim.memory.fault_maps.fault_map import FaultMap
+    from hwsim.memory.faults.bit_flips import BitFlips
+    from hwsim.memory.faults.faults import Faults
+    from hwsim.memory.life.mission import Condition, Exposure, Mission, Phase
     from hwsim.memory.random import Key, rng
-    from hwsim.memory.readout import Readout
 
 _HOMES = {
-    "BitFlips": "hwsim.memory.bit_flips",
-    "Device": "hwsim.memory.device",
-    "DeviceConfig": "hwsim.memory.device_config",
-    "FaultMap": "hwsim.memory.fault_map",
-    "Faults": "hwsim.memory.faults",
-    "Geometry": "hwsim.memory.geometry",
-    "Layout": "hwsim.memory.memory",
-    "Memory": "hwsim.memory.memory",
-    "Region": "hwsim.memory.memory",
-    "Condition": "hwsim.memory.mission",
-    "Exposure": "hwsim.memory.mission",
-    "Mission": "hwsim.memory.mission",
-    "Phase": "hwsim.memory.mission",
+    "BitFlips": "hwsim.memory.faults.bit_flips",
+    "Device": "hwsim.memory.device.device",
+    "DeviceConfig": "hwsim.memory.device.device_config",
+    "FaultMap": "hwsim.memory.fault_maps.fault_map",
+    "Faults": "hwsim.memory.faults.faults",
+    "Geometry": "hwsim.memory.cells.geometry",
+    "Layout": "hwsim.memory.cells.memory",
+    "Memory": "hwsim.memory.cells.memory",
+    "Region": "hwsim.memory.cells.memory",
+    "Condition": "hwsim.memory.life.mission",
+    "Exposure": "hwsim.memory.life.mission",
+    "Mission": "hwsim.memory.life.mission",
+    "Phase": "hwsim.memory.life.mission",
     "Key": "hwsim.memory.random",
     "rng": "hwsim.memory.random",
-    "Readout": "hwsim.memory.readout",
+    "Readout": "hwsim.memory.device.readout",
 }
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hwsim.experiment.results import Results, Row
+from hwsim.experiment.results.results import Results, Row
 from hwsim.report.axes import Axis, Value, set_out
 from hwsim.report.estimates import fault_free, lost, sound_rows
 

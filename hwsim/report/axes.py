@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from hwsim.experiment.points import immune_label
-from hwsim.experiment.results import Results, Row
-from hwsim.memory.units import duration, quantity
+from hwsim.constants.units import duration, quantity
+from hwsim.experiment.results.results import Results, Row
+from hwsim.experiment.scenario.points import immune_label
 
 Value = float | None
 

@@ -7,7 +7,7 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hwsim.experiment.results import Results, Row
+from hwsim.experiment.results.results import Results, Row
 from hwsim.report.looks import looks
 from hwsim.report.style import QUIET, decades
 from hwsim.words import WordFormat, get_format

@@ -16,7 +16,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from hwsim.experiment.progress import Progress
+from hwsim.experiment.studies.progress import Progress
 
 
 def stdout() -> Console:

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hwsim.datapath.divisions import DivisionCost
-from hwsim.datapath.places import Group, Place, grouped
+from hwsim.datapath.plans.sites import Group, Place, grouped
 from hwsim.report.console import new_table
 from hwsim.report.tables import number
 

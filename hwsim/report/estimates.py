@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from hwsim.experiment.results import Results, Row
+from hwsim.experiment.results.results import Results, Row
 
 
 class Estimate(NamedTuple):

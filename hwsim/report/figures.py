@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
-from hwsim.experiment.results import Results, Row
+from hwsim.experiment.results.results import Results, Row
 from hwsim.report.axes import Axis, Section, SetOut, set_out
 from hwsim.report.estimates import Estimate, estimate, lost, sound_rows
 from hwsim.report.looks import Look, looks

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from hwsim.experiment.scenario import Variant
+from hwsim.experiment.scenario.scenario import Variant
 from hwsim.report.style import BASELINE, MARKERS, PALETTE, ramp
 
 

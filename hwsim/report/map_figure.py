@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from hwsim.errors import HwsimError
-from hwsim.memory.fault_map import FaultMap
-from hwsim.memory.fault_map_summary import FaultMapSummary, summarise
+from hwsim.memory.fault_maps.fault_map import FaultMap
+from hwsim.memory.fault_maps.fault_map_summary import FaultMapSummary, summarise
 from hwsim.report.style import BASELINE, PALETTE, decades, ramp
 
 BINS_DOWN, BINS_ACROSS = 96, 64

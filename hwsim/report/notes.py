@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hwsim.experiment.results import PLACES, Results, Row
-from hwsim.experiment.scenario import Variant
-from hwsim.memory.units import duration
+from hwsim.constants.units import duration
+from hwsim.experiment.results.results import PLACES, Results, Row
+from hwsim.experiment.scenario.scenario import Variant
 from hwsim.report.axes import NO_FAULTS, rate, text_of
 from hwsim.report.estimates import fault_free, sound_rows
 from hwsim.report.tables import number

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from html import escape
 
-from hwsim.datapath.places import Place
 from hwsim.datapath.plan import Plan
+from hwsim.datapath.plans.sites import Place
 from hwsim.hardening import Constants
 from hwsim.network import Affine, Call, Linear, Network, Operation, Scale, rule_of
 from hwsim.report.style import DRAWING
@@ -58,7 +58,7 @@ def draw_plan(network: Network, plan: Plan, places: Iterable[Place], fold: int =
     Args:
         network: the captured network.
         plan: what its datapath does about scales.
-        places: every place where a scale changes, see `hwsim.datapath.places.places`.
+        places: every place where a scale changes, see `hwsim.datapath.plans.sites.places`.
         fold: module levels that are kept apart: with 2, "layer1.0.conv1" and "layer1.0.conv2" share the row
             "layer1.0". Zero keeps every operation apart.
     """

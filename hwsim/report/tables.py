@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hwsim.experiment.results import Results, Row
+from hwsim.experiment.results.results import Results, Row
 from hwsim.report.axes import Axis, set_out
 from hwsim.report.estimates import Estimate, estimate, sound_rows
 

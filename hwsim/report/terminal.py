@@ -10,8 +10,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from hwsim.experiment.results import Results, Row
-from hwsim.experiment.summary import OUTCOMES
+from hwsim.experiment.results.results import Results, Row
+from hwsim.experiment.results.summary import OUTCOMES
 from hwsim.report.answer import Answer, answer
 from hwsim.report.console import new_table
 from hwsim.report.notes import notes

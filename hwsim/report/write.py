@@ -10,11 +10,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from hwsim.experiment import columns
-from hwsim.experiment.loading import to_toml
-from hwsim.experiment.progress import Progress, silent
-from hwsim.experiment.results import Results
-from hwsim.experiment.store import FIGURES, REPORT, ResultsFolder
+from hwsim.experiment.results import columns
+from hwsim.experiment.results.results import Results
+from hwsim.experiment.results.store import FIGURES, REPORT, ResultsFolder
+from hwsim.experiment.scenario.loading import to_toml
+from hwsim.experiment.studies.progress import Progress, silent
 from hwsim.report.answer import answer
 from hwsim.report.axes import set_out
 from hwsim.report.bit_figure import bit_error_figure

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from hwsim import Accelerator, HwsimError, Scaling, capture, harden
 from hwsim.datapath import DatapathConfig, interval_peaks, make_plan, true_peaks
-from hwsim.datapath.ranges import normalised_range
+from hwsim.datapath.plans.ranges import normalised_range
 from hwsim.network import teach
 from hwsim.network.graph import ATEN
 from hwsim.network.operators.bounds import Interval, elementwise, increasing

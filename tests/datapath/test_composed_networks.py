@@ -12,7 +12,7 @@ import torch
 
 from hwsim import Accelerator, HwsimError, Network, Scaling, capture, harden
 from hwsim.datapath import DatapathConfig, interval_peaks
-from hwsim.datapath.places import places
+from hwsim.datapath.plans.sites import places
 from tests.datapath.composed import SHAPE, composed, operations, reference
 from tests.datapath.networks import plan_on
 from tests.datapath.test_places import adds_up, counted

@@ -11,8 +11,8 @@ from torch import nn
 from hwsim import Accelerator, HwsimError, Network, Scaling, capture, harden
 from hwsim.datapath import DatapathConfig, Plan, make_plan, true_peaks
 from hwsim.datapath.arithmetic.fp32 import Fp32, loaded
-from hwsim.datapath.places import grouped, places
-from hwsim.datapath.planned import first_out_of_range
+from hwsim.datapath.plans.least_cost import first_out_of_range
+from hwsim.datapath.plans.sites import grouped, places
 from hwsim.datapath.tensor_format import TensorFormats
 from hwsim.datapath.walk import Walk
 from tests.datapath.networks import plan_on

@@ -6,7 +6,7 @@ from torch import nn
 
 from hwsim import Accelerator, HwsimError, Scaling, capture, harden
 from hwsim.datapath import WAYS, DatapathConfig, PlanOptions, make_plan, true_peaks
-from hwsim.datapath.places import COUNTER_OF, Cause, Place, grouped, places, price
+from hwsim.datapath.plans.sites import COUNTER_OF, Cause, Place, grouped, places, price
 from hwsim.network.scale import Scale
 from tests.datapath.networks import Fire, Residual, captured
 from tests.datapath.test_planned import Attention, Gated

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from hwsim import Accelerator, HwsimError, Scaling, capture, harden
-from hwsim.datapath import WAYS, DatapathConfig, PlanOptions, first_out_of_range, make_plan, planner, true_peaks
+from hwsim import Accelerator, HwsimError, Scaling, capture, harden, planner
+from hwsim.datapath import WAYS, DatapathConfig, PlanOptions, first_out_of_range, make_plan, true_peaks
 from hwsim.datapath.tensor_format import TensorFormat, TensorFormats
 from tests.datapath.networks import Fire, Residual, captured, plan_on
 
@@ -261,7 +261,7 @@ class TestRange:
         _, network = captured(Residual)
         solved = []
         monkeypatch.setattr(
-            "hwsim.datapath.planner.plan", lambda *problem: solved.append(problem) or planner.planning.plan(*problem)
+            "hwsim.planner.plan", lambda *problem: solved.append(problem) or planner.planning.plan(*problem)
         )
         stored = harden(network, "fp32", Scaling(target=1.37))
         first = make_plan(stored, "planned", peaks=true_peaks(network, IMAGES))

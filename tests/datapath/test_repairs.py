@@ -6,7 +6,7 @@ from torch import nn
 
 from hwsim import Accelerator, HwsimError, Scaling, capture, harden
 from hwsim.datapath import DatapathConfig, PlanOptions, division_table, make_plan, true_peaks
-from hwsim.datapath.repairs import in_range, repairs
+from hwsim.datapath.plans.repairs import in_range, repairs
 from hwsim.datapath.tensor_format import TensorFormat, TensorFormats
 from tests.datapath.networks import Fire, Residual, captured, plan_on
 from tests.datapath.test_families import classifier

@@ -18,10 +18,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hwsim.experiment import accuracy, bench, bit_errors, lifetime
-from hwsim.experiment.loading import load_scenario
-from hwsim.experiment.progress import silent
-from hwsim.experiment.run import run_scenario
+from hwsim.experiment.scenario.loading import load_scenario
+from hwsim.experiment.studies import accuracy, bench, bit_errors, lifetime
+from hwsim.experiment.studies.progress import silent
+from hwsim.experiment.studies.run import run_scenario
 from hwsim.report import write
 
 from .conftest import small

@@ -14,12 +14,12 @@ import torch
 import hwsim
 from hwsim.datapath import DatapathConfig
 from hwsim.errors import HwsimError
-from hwsim.experiment.columns import ACCURACY, count_columns
-from hwsim.experiment.loading import load_scenario
-from hwsim.experiment.points import all_trials
-from hwsim.experiment.results import Results
-from hwsim.experiment.run import run_scenario
-from hwsim.experiment.trials import _logit_error
+from hwsim.experiment.results.columns import ACCURACY, count_columns
+from hwsim.experiment.results.results import Results
+from hwsim.experiment.scenario.loading import load_scenario
+from hwsim.experiment.scenario.points import all_trials
+from hwsim.experiment.studies.run import run_scenario
+from hwsim.experiment.studies.trials import _logit_error
 
 from .conftest import small
 

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwsim.errors import HwsimError
-from hwsim.experiment.columns import BIT_ERRORS
-from hwsim.experiment.environment import load_captured
-from hwsim.experiment.loading import load_scenario
-from hwsim.experiment.results import Results
-from hwsim.experiment.run import run_scenario
+from hwsim.experiment.results.columns import BIT_ERRORS
+from hwsim.experiment.results.results import Results
+from hwsim.experiment.scenario.loading import load_scenario
+from hwsim.experiment.studies.environment import load_captured
+from hwsim.experiment.studies.run import run_scenario
 from hwsim.hardening import flip_errors
 from hwsim.words import get_format
 

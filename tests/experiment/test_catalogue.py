@@ -18,11 +18,11 @@ from safetensors.torch import load_file, save_file
 from torchvision.models import get_model
 
 from hwsim.errors import HwsimError
-from hwsim.experiment.catalogue import LoadedNetwork, list_networks, load_network
-from hwsim.experiment.catalogue_card import NetworkCard, library_cards, read_card
-from hwsim.experiment.catalogue_weights import read_state_dict
-from hwsim.experiment.data import Images, load_data
-from hwsim.experiment.data_transform import Preprocess
+from hwsim.experiment.catalogue.catalogue import LoadedNetwork, list_networks, load_network
+from hwsim.experiment.catalogue.catalogue_card import NetworkCard, library_cards, read_card
+from hwsim.experiment.catalogue.catalogue_weights import read_state_dict
+from hwsim.experiment.catalogue.data import Images, load_data
+from hwsim.experiment.catalogue.data_transform import Preprocess
 from hwsim.library import library
 
 RESNET = library("models") / "fashion_resnet"

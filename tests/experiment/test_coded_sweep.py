@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from hwsim.errors import HwsimError
-from hwsim.experiment.columns import ACCURACY, CODED_ACCURACY
-from hwsim.experiment.loading import load_scenario, to_toml
-from hwsim.experiment.results import Results
-from hwsim.experiment.run import run_scenario
+from hwsim.experiment.results.columns import ACCURACY, CODED_ACCURACY
+from hwsim.experiment.results.results import Results
+from hwsim.experiment.scenario.loading import load_scenario, to_toml
+from hwsim.experiment.studies.run import run_scenario
 from hwsim.memory.ecc import code_names
 from hwsim.report import write_report
 from tests.experiment.conftest import small

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from hwsim.experiment import columns
-from hwsim.experiment.columns import Column
+from hwsim.experiment.results import columns
+from hwsim.experiment.results.columns import Column
 
 UNITS = {  # of a column whose whole name is this
     r"words_read|(faulty|guarded|rounded)_words|words|clipped|nonfinite": "words",

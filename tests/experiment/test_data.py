@@ -19,11 +19,11 @@ from torchvision.models import get_model_weights
 from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
 
 from hwsim.errors import HwsimError
-from hwsim.experiment.catalogue import load_network
-from hwsim.experiment.catalogue_card import class_names
-from hwsim.experiment.data import balanced_order, load_data
-from hwsim.experiment.data_sources import read_idx
-from hwsim.experiment.data_transform import Preprocess
+from hwsim.experiment.catalogue.catalogue import load_network
+from hwsim.experiment.catalogue.catalogue_card import class_names
+from hwsim.experiment.catalogue.data import balanced_order, load_data
+from hwsim.experiment.catalogue.data_sources import read_idx
+from hwsim.experiment.catalogue.data_transform import Preprocess
 from hwsim.library import library
 
 FASHION = library("models") / "data" / "fashion_mnist"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hwsim.experiment.run import run_scenario
+from hwsim.experiment.studies.run import run_scenario
 
 GOLDEN = Path(__file__).parent / "golden"
 FLOATING = {"logit_error"}

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from hwsim.errors import HwsimError
-from hwsim.experiment import effort
-from hwsim.experiment.effort import announce, count_trials, duration
-from hwsim.experiment.loading import load_scenario
-from hwsim.experiment.points import all_trials
-from hwsim.experiment.progress import silent
-from hwsim.experiment.run import run_scenario
+from hwsim.experiment.scenario.loading import load_scenario
+from hwsim.experiment.scenario.points import all_trials
+from hwsim.experiment.studies import effort
+from hwsim.experiment.studies.effort import announce, count_trials, duration
+from hwsim.experiment.studies.progress import silent
+from hwsim.experiment.studies.run import run_scenario
 from hwsim.library import scenario_library
 
 from .conftest import small

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from hwsim import HwsimError
-from hwsim.experiment.bench import open_bench
-from hwsim.experiment.lifetime import readouts
-from hwsim.experiment.loading import load_scenario
-from hwsim.experiment.progress import silent
-from hwsim.experiment.run import run_scenario
-from hwsim.experiment.store import PLANS, RESULTS, TRIALS
+from hwsim.experiment.results.store import PLANS, RESULTS, TRIALS
+from hwsim.experiment.scenario.loading import load_scenario
+from hwsim.experiment.studies.bench import open_bench
+from hwsim.experiment.studies.lifetime import readouts
+from hwsim.experiment.studies.progress import silent
+from hwsim.experiment.studies.run import run_scenario
 
 from .conftest import small
 

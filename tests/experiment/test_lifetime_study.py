@@ -13,19 +13,19 @@ import pytest
 
 import hwsim
 from hwsim.errors import HwsimError
-from hwsim.experiment.columns import CONSTANTS, LIFETIME, MECHANISMS
-from hwsim.experiment.lifetime import readouts
-from hwsim.experiment.loading import load_scenario
-from hwsim.experiment.points import all_trials
-from hwsim.experiment.results import Results
-from hwsim.experiment.run import run_scenario
-from hwsim.memory.device import Device
+from hwsim.experiment.results.columns import CONSTANTS, LIFETIME, MECHANISMS
+from hwsim.experiment.results.results import Results
+from hwsim.experiment.scenario.loading import load_scenario
+from hwsim.experiment.scenario.points import all_trials
+from hwsim.experiment.studies.lifetime import readouts
+from hwsim.experiment.studies.run import run_scenario
+from hwsim.memory.cells.geometry import Geometry
+from hwsim.memory.device.device import Device
 from hwsim.memory.ecc import code_names, get_code
-from hwsim.memory.fault_map import FaultMap
-from hwsim.memory.geometry import Geometry
-from hwsim.memory.mechanism import FORCE_1
+from hwsim.memory.fault_maps.fault_map import FaultMap
+from hwsim.memory.life.mission import Condition, Mission, Phase
 from hwsim.memory.mechanisms.generic import Flips, StuckAt
-from hwsim.memory.mission import Condition, Mission, Phase
+from hwsim.memory.mechanisms.mechanism import FORCE_1
 from hwsim.report.tables import costs
 
 from .conftest import small, without_none

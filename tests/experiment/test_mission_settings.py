@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from hwsim.errors import HwsimError
-from hwsim.experiment.life import check_constants
-from hwsim.experiment.loading import as_data, load_scenario, to_toml
-from hwsim.experiment.memory_settings import New, Uncorrectable
-from hwsim.experiment.mission_settings import Sweep
-from hwsim.experiment.points import LifePoint, all_trials
-from hwsim.experiment.run import run_scenario
+from hwsim.experiment.scenario.loading import as_data, load_scenario, to_toml
+from hwsim.experiment.scenario.memory_settings import New, Uncorrectable
+from hwsim.experiment.scenario.mission_settings import Sweep
+from hwsim.experiment.scenario.points import LifePoint, all_trials
+from hwsim.experiment.studies.life import check_constants
+from hwsim.experiment.studies.run import run_scenario
 from hwsim.memory.ecc import POLICIES
-from hwsim.memory.mission import Condition, Mission, Phase
+from hwsim.memory.life.mission import Condition, Mission, Phase
 
 from .conftest import small
 from .test_lifetime_study import life

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 import torch
 
-from hwsim import Accelerator, HwsimError, Scaling, harden
-from hwsim.datapath import DatapathConfig, interval_peaks, planner
+from hwsim import Accelerator, HwsimError, Scaling, harden, planner
+from hwsim.datapath import DatapathConfig, interval_peaks
 from hwsim.datapath.tensor_format import TensorFormats
-from hwsim.experiment.bench import open_bench
-from hwsim.experiment.loading import as_data, load_scenario, to_toml
-from hwsim.experiment.plans import from_json, peaks_of, to_json
-from hwsim.experiment.progress import silent
-from hwsim.experiment.results import Results
-from hwsim.experiment.run import run_scenario
-from hwsim.experiment.store import CONSTANTS, ENVIRONMENT, PLANS, RESULTS, TRIALS
+from hwsim.experiment.results.plans import from_json, peaks_of, to_json
+from hwsim.experiment.results.results import Results
+from hwsim.experiment.results.store import CONSTANTS, ENVIRONMENT, PLANS, RESULTS, TRIALS
+from hwsim.experiment.scenario.loading import as_data, load_scenario, to_toml
+from hwsim.experiment.studies.bench import open_bench
+from hwsim.experiment.studies.progress import silent
+from hwsim.experiment.studies.run import run_scenario
 from hwsim.network import Scale
 
 from .conftest import small
@@ -35,7 +35,7 @@ def planned(**tables: Any) -> dict[str, Any]:
 @pytest.fixture
 def solved(monkeypatch: pytest.MonkeyPatch) -> list[planner.Problem]:
     """The problems that the planner is given; none is remembered from before."""
-    from hwsim.datapath import planned as module
+    from hwsim.datapath.plans import least_cost as module
 
     problems: list[planner.Problem] = []
     module._solve.cache_clear()

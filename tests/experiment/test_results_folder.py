@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from hwsim.errors import HwsimError
-from hwsim.experiment.columns import ACCURACY, BIT_ERRORS, Column, count_columns
-from hwsim.experiment.loading import load_scenario
-from hwsim.experiment.points import Point, Trial
-from hwsim.experiment.results import Results
-from hwsim.experiment.store import ENVIRONMENT, MARK, SCENARIO, TRIALS, ResultsFolder
-from hwsim.experiment.trial_log import finished_trials
+from hwsim.experiment.results.columns import ACCURACY, BIT_ERRORS, Column, count_columns
+from hwsim.experiment.results.results import Results
+from hwsim.experiment.results.store import ENVIRONMENT, MARK, SCENARIO, TRIALS, ResultsFolder
+from hwsim.experiment.results.trial_log import finished_trials
+from hwsim.experiment.scenario.loading import load_scenario
+from hwsim.experiment.scenario.points import Point, Trial
 
 from .conftest import small
 
@@ -270,7 +270,7 @@ def test_a_full_disk_is_one_sentence_and_costs_no_finished_trial(
     lines = fill(tmp_path / "r", TRIAL)
     with begun(tmp_path / "r") as folder:
         with monkeypatch.context() as full:
-            full.setattr("hwsim.experiment.store.os.write", disk_of(size))
+            full.setattr("hwsim.experiment.results.store.os.write", disk_of(size))
             with pytest.raises(HwsimError, match="No space left on device"):
                 folder.append(OTHERS[0], {"correct": 3})
         folder.append(OTHERS[1], {"correct": 4})  # there is room again
@@ -285,7 +285,7 @@ def test_a_system_that_writes_a_few_bytes_at_a_time_is_asked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = fill(tmp_path / "whole", TRIAL)
-    monkeypatch.setattr("hwsim.experiment.store.os.write", disk_of(10**6))
+    monkeypatch.setattr("hwsim.experiment.results.store.os.write", disk_of(10**6))
     assert fill(tmp_path / "parts", TRIAL) == lines
     for name in (SCENARIO, ENVIRONMENT):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
@@ -336,7 +336,7 @@ def test_a_whole_file_is_replaced_or_left(tmp_path: Path, monkeypatch: pytest.Mo
 
     with begun(tmp_path / "r") as folder:
         folder.write_text("results.csv", "old\n")
-        monkeypatch.setattr("hwsim.experiment.store.os.replace", killed)
+        monkeypatch.setattr("hwsim.experiment.results.store.os.replace", killed)
         with pytest.raises(KeyboardInterrupt):
             folder.write_text("results.csv", "new\n")
     assert (tmp_path / "r" / "results.csv").read_text() == "old\n"

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from hwsim.errors import HwsimError
-from hwsim.experiment.loading import load_scenario
-from hwsim.experiment.points import all_trials
-from hwsim.experiment.results import Results
-from hwsim.experiment.run import run_scenario
+from hwsim.experiment.results.results import Results
+from hwsim.experiment.scenario.loading import load_scenario
+from hwsim.experiment.scenario.points import all_trials
+from hwsim.experiment.studies.run import run_scenario
 
 from .conftest import small
 from .test_lifetime_study import life
@@ -134,8 +134,8 @@ def test_another_computation_with_the_same_parameters_is_another_network(
 
 TEXT = """
 import sys, torch
-from hwsim.experiment.catalogue import load_network
-from hwsim.experiment.environment import graph_text
+from hwsim.experiment.catalogue.catalogue import load_network
+from hwsim.experiment.studies.environment import graph_text
 from hwsim.network import capture
 for name in ("fashion_resnet", "mobilenet_v2", "swin_t"):
     loaded = load_network(name, "random")

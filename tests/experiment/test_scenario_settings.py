@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from hwsim.datapath import WAYS
 from hwsim.datapath.accelerator import DIVIDERS
 from hwsim.errors import HwsimError
-from hwsim.experiment.loading import (
+from hwsim.experiment.scenario.loading import (
     as_data,
     assign,
     find_scenario,
     load_scenario,
     to_toml,
 )
-from hwsim.experiment.memory_settings import Store
-from hwsim.experiment.scenario import Divide, Divider, Guard, Scenario, settings_table
+from hwsim.experiment.scenario.memory_settings import Store
+from hwsim.experiment.scenario.scenario import Divide, Divider, Guard, Scenario, settings_table
 from hwsim.hardening import GUARDS
 from hwsim.hardening.harden import STORES
 from hwsim.library import describe, scenario_library

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hwsim.experiment.loading import load_scenario
-from hwsim.experiment.run import run_scenario
+from hwsim.experiment.scenario.loading import load_scenario
+from hwsim.experiment.studies.run import run_scenario
 from hwsim.library import library, scenario_library
 
 needs_extra = pytest.mark.skipif(

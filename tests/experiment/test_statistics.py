@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from hwsim.experiment.statistics import interval_over_images, interval_over_maps
+from hwsim.experiment.results.statistics import interval_over_images, interval_over_maps
 
 shares = st.lists(st.floats(0, 1), min_size=2, max_size=30)
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from hwsim.datapath.counts import COUNTERS
-from hwsim.experiment.loading import load_scenario
-from hwsim.experiment.points import all_trials
-from hwsim.experiment.summary import point_rows
+from hwsim.experiment.results.summary import point_rows
+from hwsim.experiment.scenario.loading import load_scenario
+from hwsim.experiment.scenario.points import all_trials
 
 from .conftest import small
 

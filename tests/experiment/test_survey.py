@@ -8,8 +8,8 @@ import torch
 
 from hwsim import Scaling, capture
 from hwsim.datapath import DatapathConfig, PlanOptions, division_table
-from hwsim.experiment.catalogue import load_network
-from hwsim.experiment.survey import COLUMNS, survey
+from hwsim.experiment.catalogue.catalogue import load_network
+from hwsim.experiment.studies.survey import COLUMNS, survey
 
 TABLE = Path(__file__).parents[2] / "docs" / "assets" / "divisions.csv"
 SAMPLE = ["alexnet", "densenet121", "mobilenet_v2", "resnet18", "shufflenet_v2_x0_5", "squeezenet1_1", "vit_b_32"]
@@ -36,10 +36,7 @@ def test_the_table_has_every_way_of_every_classifier(table):
 @pytest.mark.parametrize("name", SAMPLE)
 def test_rows_of_the_sample_are_counted_again(table, name):
     found = [row for row in table if row["network"] == f"torchvision/{name}"]
-    rows = [
-        dict(zip(COLUMNS, row, strict=True))
-        for row in survey([f"torchvision/{name}"], Scaling(), "fp32")
-    ]
+    rows = [dict(zip(COLUMNS, row, strict=True)) for row in survey([f"torchvision/{name}"], Scaling(), "fp32")]
     # Where noise overflows first may depend on the machine's rounding; the counts may not.
     for row in (*found, *rows):
         row.pop("overflow")

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.memory import Memory
+from hwsim.memory.cells.geometry import Geometry
 from hwsim.memory.ecc import Code, pack
-from hwsim.memory.geometry import Geometry
-from hwsim.memory.mechanism import OLD_FOR_0, OLD_FOR_1, STAGES, Mechanism, RandomEvents, Situation
-from hwsim.memory.mission import Condition, Exposure
+from hwsim.memory.life.mission import Condition, Exposure
+from hwsim.memory.mechanisms.mechanism import OLD_FOR_0, OLD_FOR_1, STAGES, Mechanism, RandomEvents, Situation
 from hwsim.memory.random import Key
 
 

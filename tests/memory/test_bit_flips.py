@@ -12,7 +12,7 @@ from scipy import stats
 
 from hwsim.errors import HwsimError
 from hwsim.memory import BitFlips, Key, Memory
-from hwsim.memory.weak_cells import weak_thresholds
+from hwsim.memory.cells.weak_cells import weak_thresholds
 from hwsim.words import get_format
 
 FORMATS = ["fp32", "fp16", "fp8_e4m3", "q2.5", "q3.7", "int8"]

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from hwsim.errors import HwsimError
 from hwsim.memory import BitFlips, DeviceConfig, Key, Memory
-from hwsim.memory.coded_flips import read_coded
+from hwsim.memory.cells.weak_cells import weak_thresholds
+from hwsim.memory.device.coded_flips import read_coded
 from hwsim.memory.ecc import Outcome, code_names, get_code, round_words
-from hwsim.memory.weak_cells import weak_thresholds
 from hwsim.words import get_format
 
 RATES = [0.004, (0.01, 0.002), (0.0, 0.01), 0.3, 1.0]

@@ -11,8 +11,9 @@ from typing import Any, get_args
 import pytest
 from scipy import constants as si
 
+from hwsim.constants.units import parse_unit
 from hwsim.errors import HwsimError
-from hwsim.memory.constants import (
+from hwsim.memory.technology.constants import (
     TRUST,
     Constant,
     Technology,
@@ -22,8 +23,7 @@ from hwsim.memory.constants import (
     technologies,
     technology,
 )
-from hwsim.memory.technology import Trust
-from hwsim.memory.units import parse_unit
+from hwsim.memory.technology.technology import Trust
 
 NAMES = technologies()
 OWN = {
@@ -316,7 +316,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 def test_tables_and_equations_need_neither_torch_nor_random_numbers() -> None:
     code = (
-        "import sys, hwsim.memory.constants as c, hwsim.memory.physics.check_points as p;"
+        "import sys, hwsim.memory.technology.constants as c, hwsim.validation.check_points as p;"
         "c.technology('stt_mram'); print('torch' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

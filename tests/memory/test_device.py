@@ -12,13 +12,24 @@ from hypothesis import strategies as st
 
 from hwsim.errors import HwsimError
 from hwsim.memory import Memory
-from hwsim.memory.device import Device
-from hwsim.memory.device_config import DeviceConfig
+from hwsim.memory.cells.geometry import Geometry
+from hwsim.memory.device.device import Device
+from hwsim.memory.device.device_config import DeviceConfig
 from hwsim.memory.ecc import Outcome, code_names, get_code, round_words
-from hwsim.memory.geometry import Geometry
-from hwsim.memory.mechanism import FORCE_0, FORCE_1, OLD, TOGGLE, Mechanism, Rates, Situation, Stage, Traits, Upsets
+from hwsim.memory.life.mission import Condition, Mission, Phase
 from hwsim.memory.mechanisms.generic import Clusters, Flips, Replay, StuckAt
-from hwsim.memory.mission import Condition, Mission, Phase
+from hwsim.memory.mechanisms.mechanism import (
+    FORCE_0,
+    FORCE_1,
+    OLD,
+    TOGGLE,
+    Mechanism,
+    Rates,
+    Situation,
+    Stage,
+    Traits,
+    Upsets,
+)
 from hwsim.words import get_format
 from tests.memory.dense_device import DenseDevice
 from tests.memory.test_scrub import Heat, Leaky, WearOut, WriteErrors, memory_of

@@ -7,11 +7,11 @@ import pytest
 
 from hwsim.errors import HwsimError
 from hwsim.memory import Memory
-from hwsim.memory.constants import technologies, technology
-from hwsim.memory.device import Device
-from hwsim.memory.error_rate import ErrorRate, error_rate
-from hwsim.memory.mechanism import Mechanism, Situation, Traits, Upsets
-from hwsim.memory.mission import Condition, Mission
+from hwsim.memory.device.device import Device
+from hwsim.memory.device.error_rate import ErrorRate, error_rate
+from hwsim.memory.life.mission import Condition, Mission
+from hwsim.memory.mechanisms.mechanism import Mechanism, Situation, Traits, Upsets
+from hwsim.memory.technology.constants import technologies, technology
 from hwsim.words import get_format
 
 HOUR, DAY, YEAR = 3600.0, 86_400.0, 365.25 * 86_400
@@ -82,7 +82,7 @@ def test_what_no_memory_lives_through_is_refused() -> None:
 
 
 def test_a_mechanism_without_a_closed_form_is_not_guessed() -> None:
-    from hwsim.memory.error_rate import wrong_share
+    from hwsim.memory.device.error_rate import wrong_share
 
     class Own(Mechanism):
         name = "own"

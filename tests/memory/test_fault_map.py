@@ -15,10 +15,10 @@ from scipy import stats
 
 from hwsim.errors import HwsimError
 from hwsim.memory import BitFlips, Faults, Memory
-from hwsim.memory.fault_map import FAILS, FaultMap, Threshold
-from hwsim.memory.fault_map_summary import summarise
-from hwsim.memory.geometry import Geometry
-from hwsim.memory.mechanism import FORCE_0, FORCE_1, OLD, TOGGLE, Upsets
+from hwsim.memory.cells.geometry import Geometry
+from hwsim.memory.fault_maps.fault_map import FAILS, FaultMap, Threshold
+from hwsim.memory.fault_maps.fault_map_summary import summarise
+from hwsim.memory.mechanisms.mechanism import FORCE_0, FORCE_1, OLD, TOGGLE, Upsets
 from hwsim.words import get_format
 
 SMALL = Geometry(banks=3, rows=10, columns=24, word_cells=8, interleave=2, block_rows=4, block_columns=8)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwsim.errors import HwsimError
-from hwsim.memory.geometry import SCOPES, Geometry
+from hwsim.memory.cells.geometry import SCOPES, Geometry
 
 
 @st.composite

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from hwsim.errors import HwsimError
-from hwsim.memory.device import Device
-from hwsim.memory.geometry import Geometry
-from hwsim.memory.mechanism import (
+from hwsim.memory.cells.geometry import Geometry
+from hwsim.memory.device.device import Device
+from hwsim.memory.life.mission import Condition, Exposure
+from hwsim.memory.mechanisms import mechanisms_of
+from hwsim.memory.mechanisms.mechanism import (
     FORCE_0,
     FORCE_1,
     KEEP,
@@ -27,8 +29,6 @@ from hwsim.memory.mechanism import (
     situation_for,
     uniform,
 )
-from hwsim.memory.mechanisms import mechanisms_of
-from hwsim.memory.mission import Condition, Exposure
 from hwsim.memory.random import Key
 from tests.memory.test_device import Undervolted
 from tests.memory.test_scrub import memory_of
@@ -140,7 +140,7 @@ def test_an_incomplete_mechanism_is_refused(attributes: dict[str, str], message:
 
 
 def test_a_table_without_mechanisms_has_none() -> None:
-    from hwsim.memory.constants import Technology
+    from hwsim.memory.technology.constants import Technology
 
     assert mechanisms_of(Technology("own", "Own", (), {})) == ()
 

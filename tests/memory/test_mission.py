@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwsim.errors import HwsimError
-from hwsim.memory.mission import Condition, Exposure, Mission, Phase, to_ticks
+from hwsim.memory.life.mission import Condition, Exposure, Mission, Phase, to_ticks
 from hwsim.memory.physics.common import mean_kinetic_temperature
 
 HOUR, DAY, YEAR = 3600.0, 86400.0, 365.25 * 86400.0

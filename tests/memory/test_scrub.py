@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from hwsim.memory import Memory
-from hwsim.memory import device as device_module
-from hwsim.memory.device import Device
-from hwsim.memory.mechanism import (
+from hwsim.memory.cells.weak_cells import Numbers
+from hwsim.memory.device.device import Device
+from hwsim.memory.device.device import device as device_module
+from hwsim.memory.life.mission import Condition, Mission, Phase
+from hwsim.memory.mechanisms.generic import Flips, Replay, StuckAt
+from hwsim.memory.mechanisms.mechanism import (
     FORCE_0,
     FORCE_1,
     KEEP,
@@ -24,10 +27,7 @@ from hwsim.memory.mechanism import (
     Traits,
     Upsets,
 )
-from hwsim.memory.mechanisms.generic import Flips, Replay, StuckAt
-from hwsim.memory.mission import Condition, Mission, Phase
-from hwsim.memory.spread_events import SpreadEvents
-from hwsim.memory.weak_cells import Numbers
+from hwsim.memory.mechanisms.spread_events import SpreadEvents
 from hwsim.words import get_format
 from tests.memory.dense_device import DenseDevice
 

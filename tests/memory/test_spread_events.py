@@ -9,13 +9,13 @@ import pytest
 from scipy import stats
 
 from hwsim.memory import Memory
-from hwsim.memory.device import Device
-from hwsim.memory.mechanism import Traits
-from hwsim.memory.mission import Condition, Mission, Phase
+from hwsim.memory.cells.weak_cells import Numbers
+from hwsim.memory.device.device import Device
+from hwsim.memory.life.mission import Condition, Mission, Phase
+from hwsim.memory.mechanisms.mechanism import Traits
+from hwsim.memory.mechanisms.spread_events import SpreadEvents, next_event
 from hwsim.memory.physics.common import normal_average, two_state
 from hwsim.memory.random import Key
-from hwsim.memory.spread_events import SpreadEvents, next_event
-from hwsim.memory.weak_cells import Numbers
 from hwsim.words import get_format
 
 HOUR = 3600.0

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import constants as si
 
+from hwsim.constants.units import parse_unit, quantity
 from hwsim.errors import HwsimError
-from hwsim.memory.units import parse_unit, quantity
 
 CONVERSIONS = [
     ("45 ns", "s", 45e-9),

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-import hwsim.memory.weak_cells as weak
+import hwsim.memory.cells.weak_cells as weak
 from hwsim.errors import HwsimError
+from hwsim.memory.cells.weak_cells import weak_cells, weak_thresholds, weak_words
 from hwsim.memory.random import Key
-from hwsim.memory.weak_cells import weak_cells, weak_thresholds, weak_words
 
 RATES = [3e-7, 1e-6, 4e-5, 1e-3, 7e-3, 0.1, 0.37, 0.5, 0.8]
 ANY_RATE = st.one_of(st.floats(0, 1), st.floats(-8, 0).map(lambda exponent: 10.0**exponent))

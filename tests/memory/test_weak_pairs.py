@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from hwsim.memory.cells.weak_cells import Numbers
+from hwsim.memory.cells.weak_pairs import BOXES, weak_pairs
 from hwsim.memory.random import Key
-from hwsim.memory.weak_cells import Numbers
-from hwsim.memory.weak_pairs import BOXES, weak_pairs
 
 
 def everywhere(first: Numbers, second: Numbers) -> np.ndarray:

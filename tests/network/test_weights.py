@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from hwsim import Accelerator, HwsimError, Memory, Scaling, capture, harden
 from hwsim.datapath import WAYS, DatapathConfig
-from hwsim.datapath.places import COUNTER_OF, places
+from hwsim.datapath.plans.sites import COUNTER_OF, places
 
 
 class Made(nn.Module):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hwsim.experiment.results import Results
-from hwsim.experiment.run import run_scenario
+from hwsim.experiment.results.results import Results
+from hwsim.experiment.studies.run import run_scenario
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from hwsim.datapath.counts import COUNTERS
-from hwsim.experiment import columns
-from hwsim.experiment.loading import load_scenario
-from hwsim.experiment.points import points_of, prepared
-from hwsim.experiment.results import Results
+from hwsim.experiment.results.results import Results, columns
+from hwsim.experiment.scenario.loading import load_scenario
+from hwsim.experiment.scenario.points import points_of, prepared
 
 NETWORK = {"name": "lenet5"}
 VARIANTS = [{"name": "scaled", "scaling": {}}, {"name": "coded & <b>", "ecc": "secded"}]

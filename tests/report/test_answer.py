@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwsim.experiment.results import Results
+from hwsim.experiment.results.results import Results
 from hwsim.report.answer import answer, reaches
 from hwsim.report.estimates import fault_free
 from tests.report.made_up import made_up

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwsim.experiment.results import Results
-from hwsim.memory.units import duration
+from hwsim.constants.units import duration
+from hwsim.experiment.results.results import Results
 from hwsim.report.axes import Axis, linear_axis, rate_axis, set_out, time_axis
 from hwsim.report.tables import shares
 

@@ -13,8 +13,8 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from hwsim.experiment.columns import ACCURACY, BIT_ERRORS, CONSTANTS, LIFETIME, MECHANISMS, count_columns
-from hwsim.experiment.results import Results, Row
+from hwsim.experiment.results.columns import ACCURACY, BIT_ERRORS, CONSTANTS, LIFETIME, MECHANISMS, count_columns
+from hwsim.experiment.results.results import Results, Row
 from hwsim.report.answer import Answer, AnswerLine, answer
 from hwsim.report.tables import shares
 from hwsim.report.terminal import answer_table, bit_error_table, code_table, cost_table, print_results, share_tables

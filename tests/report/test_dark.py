@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from hwsim.experiment.results import Results
+from hwsim.experiment.results.results import Results
 from hwsim.report.dark import PAPER, contrast, luminance, on_dark, palette, themed
 from hwsim.report.style import BASELINE, PALETTE, QUIET, ramp
 from hwsim.report.write import draw, render

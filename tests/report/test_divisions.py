@@ -15,8 +15,8 @@ from hwsim.datapath import DatapathConfig, PlanOptions, division_table
 from hwsim.datapath.costs import operation_costs, prices, typical
 from hwsim.datapath.counts import COUNTERS, Counts, LayerCounts
 from hwsim.datapath.divisions import DivisionCost
-from hwsim.datapath.places import Cause, Place
-from hwsim.datapath.repairs import Repair
+from hwsim.datapath.plans.repairs import Repair
+from hwsim.datapath.plans.sites import Cause, Place
 from hwsim.network import Scale
 from hwsim.report.divisions import cause_table, cost_table, place_lines, remarks
 from tests.datapath.networks import Residual, build

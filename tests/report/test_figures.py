@@ -19,9 +19,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
-from hwsim.experiment.loading import load_scenario
-from hwsim.experiment.points import immune_label, prepared
-from hwsim.experiment.results import Results
+from hwsim.experiment.results.results import Results
+from hwsim.experiment.scenario.loading import load_scenario
+from hwsim.experiment.scenario.points import immune_label, prepared
 from hwsim.report.axes import power_of_ten, rate_axis, set_out
 from hwsim.report.bit_figure import bit_error_figure, off_scale
 from hwsim.report.figures import MEASURES, accuracy_figure, in_order, panel_figures

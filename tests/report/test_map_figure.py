@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hwsim.errors import HwsimError
-from hwsim.memory.fault_map import FaultMap
-from hwsim.memory.fault_map_summary import summarise
-from hwsim.memory.geometry import Geometry
+from hwsim.memory.cells.geometry import Geometry
+from hwsim.memory.fault_maps.fault_map import FaultMap
+from hwsim.memory.fault_maps.fault_map_summary import summarise
 from hwsim.report.map_figure import BINS_ACROSS, BINS_DOWN, _short, fault_map_figure
 from hwsim.report.style import save, styled
 

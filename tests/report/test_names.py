@@ -12,10 +12,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hwsim.cli_output import SPELLED
+from hwsim.cli.output import SPELLED
 from hwsim.errors import HwsimError
-from hwsim.experiment.loading import load_scenario
-from hwsim.experiment.run import run_scenario
+from hwsim.experiment.scenario.loading import load_scenario
+from hwsim.experiment.studies.run import run_scenario
 from hwsim.report.console import progress_bar, stdout
 from hwsim.report.terminal import print_results
 from hwsim.report.write import write_report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hwsim.experiment.results import Results, Row
+from hwsim.experiment.results.results import Results, Row
 from hwsim.report.notes import notes
 from tests.report.made_up import made_up
 

@@ -9,7 +9,7 @@ import torch
 
 from hwsim import Accelerator, HwsimError, Scaling, capture, harden
 from hwsim.datapath import WAYS
-from hwsim.datapath.places import places
+from hwsim.datapath.plans.sites import places
 from hwsim.report.plan_drawing import LONGEST, MARKS, _short, draw_plan
 from tests.datapath.networks import Fire, Residual, captured
 from tests.datapath.test_planned import Attention, Gated

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from hwsim.datapath.places import COUNTER_OF
+from hwsim.datapath.plans.sites import COUNTER_OF
 from hwsim.errors import HwsimError
-from hwsim.experiment.loading import to_toml
-from hwsim.experiment.results import Results
-from hwsim.experiment.run import run_scenario
-from hwsim.memory.constants import technology
+from hwsim.experiment.results.results import Results
+from hwsim.experiment.scenario.loading import to_toml
+from hwsim.experiment.studies.run import run_scenario
+from hwsim.memory.technology.constants import technology
 from hwsim.report.answer import answer
 from hwsim.report.axes import rate
 from hwsim.report.choices import CHOICES

@@ -52,13 +52,6 @@ def multiply(multiplier: Tensor, change: Tensor) -> Tensor:
     return torch.from_numpy(to_significand((multiplier * change).numpy()))
 
 
-def count_nonfinite(y: Tensor) -> Tensor | int:
-    """How many elements are NaN or infinite. On a processor a sum tells in one pass whether there are any."""
-    if y.device.type == "cpu" and y.sum().isfinite():
-        return 0
-    return y.numel() - y.isfinite().sum()
-
-
 def largest_magnitude(y: Tensor) -> float:
     """The largest magnitude of a tensor; NaN if there is one. One pass, in the order in which the elements lie."""
     if y.dim() == 4 and y.is_contiguous(memory_format=torch.channels_last):

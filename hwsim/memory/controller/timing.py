@@ -22,7 +22,7 @@ from importlib import resources
 from typing import Literal
 
 from hwsim.errors import HwsimError, unknown
-from hwsim.memory.constants import Constant, Technology, technology
+from hwsim.memory.technology.constants import Constant, Technology, technology
 
 Scope = Literal["channel", "group", "bank"]
 Command = Literal["precharge", "activate", "read", "write", "verify", "rewrite", "refresh"]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from hwsim.errors import unknown
-from hwsim.memory.constants import Constant
+from hwsim.memory.technology.constants import Constant
 
 KINDS = ("xor2", "and2", "or2")
 

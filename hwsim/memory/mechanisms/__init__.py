@@ -11,8 +11,8 @@ from __future__ import annotations
 from importlib import import_module
 
 from hwsim.errors import HwsimError, unknown
-from hwsim.memory.constants import Technology, technology
-from hwsim.memory.mechanism import Mechanism
+from hwsim.memory.mechanisms.mechanism import Mechanism
+from hwsim.memory.technology.constants import Technology, technology
 
 __all__ = ["mechanisms_of"]
 

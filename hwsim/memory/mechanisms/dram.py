@@ -12,10 +12,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwsim.memory.geometry import Geometry, Numbers
-from hwsim.memory.mechanism import Block, Cells, Mechanism, RandomEvents, Rates, Scope, Situation, Traits, Upsets
-from hwsim.memory.mechanism import Numbers as Thresholds
-from hwsim.memory.mission import Exposure
+from hwsim.memory.cells.geometry import Geometry, Numbers
+from hwsim.memory.cells.weak_cells import weak_cells, weak_thresholds
+from hwsim.memory.life.mission import Exposure
+from hwsim.memory.mechanisms.mechanism import (
+    Block,
+    Cells,
+    Mechanism,
+    RandomEvents,
+    Rates,
+    Scope,
+    Situation,
+    Traits,
+    Upsets,
+)
+from hwsim.memory.mechanisms.mechanism import Numbers as Thresholds
 from hwsim.memory.physics.checks import within
 from hwsim.memory.physics.dram import (
     FIELD_SCOPES,
@@ -24,8 +35,7 @@ from hwsim.memory.physics.dram import (
     refresh_interval,
     retention_failure,
 )
-from hwsim.memory.technology import Technology
-from hwsim.memory.weak_cells import weak_cells, weak_thresholds
+from hwsim.memory.technology.technology import Technology
 
 # The units of a geometry that a mode of the field studies takes down; None for a whole chip. In how many banks or ranks
 # a failure of several of them is seen was not published: it is taken for one of all banks.

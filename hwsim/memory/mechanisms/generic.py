@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 
 from hwsim.errors import HwsimError, unknown
-from hwsim.memory.geometry import SCOPES, Geometry
-from hwsim.memory.mechanism import (
+from hwsim.memory.cells.geometry import SCOPES, Geometry
+from hwsim.memory.cells.weak_cells import check_rate, distinct, weak_cells
+from hwsim.memory.mechanisms.mechanism import (
     FORCE_0,
     FORCE_1,
     STAGES,
@@ -26,7 +27,6 @@ from hwsim.memory.mechanism import (
     Upsets,
 )
 from hwsim.memory.physics.common import two_state
-from hwsim.memory.weak_cells import check_rate, distinct, weak_cells
 
 Per = Literal["write", "second", "read"]
 Kind = Literal["flip", "to 0", "to 1"]
@@ -199,7 +199,7 @@ class Replay(Mechanism):
 
     Attributes:
         cell: physical addresses of the cells.
-        becomes: what they become: see `hwsim.memory.mechanism`.
+        becomes: what they become: see `hwsim.memory.mechanisms.mechanism`.
         of: where the cells of the device that the map is of lie; this one's must lie alike; None for no check.
         stage: when it acts.
         name: what results call it.

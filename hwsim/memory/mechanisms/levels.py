@@ -15,12 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.errors import HwsimError
-from hwsim.memory.mechanism import Bits, Cells, Direction, Mechanism, RandomEvents, Rates, Situation, Traits, Upsets
+from hwsim.memory.cells.weak_cells import weak_cells, weak_thresholds
+from hwsim.memory.mechanisms.mechanism import (
+    Bits,
+    Cells,
+    Direction,
+    Mechanism,
+    RandomEvents,
+    Rates,
+    Situation,
+    Traits,
+    Upsets,
+)
 from hwsim.memory.physics.checks import Array, probability, within
 from hwsim.memory.physics.levels import gray_code
 from hwsim.memory.physics.wear import worn_out
-from hwsim.memory.technology import Technology
-from hwsim.memory.weak_cells import weak_cells, weak_thresholds
+from hwsim.memory.technology.technology import Technology
 
 Errors = Callable[[Situation], Array]  # probabilities to read one level (rows: the stored one) as another (columns)
 

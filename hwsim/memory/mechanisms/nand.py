@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-from hwsim.memory.mechanism import Direction, Mechanism, RandomEvents, Rates, Situation, Traits, Upsets
+from hwsim.memory.mechanisms.mechanism import Direction, Mechanism, RandomEvents, Rates, Situation, Traits, Upsets
 from hwsim.memory.physics.checks import within
 from hwsim.memory.physics.nand import log_time_bit_error_rate, read_disturb_error, retention_error, wear_error
-from hwsim.memory.technology import Technology
+from hwsim.memory.technology.technology import Technology
 
 Law = Callable[..., Any]  # raw bit error rate over cycles and, at the second place, seconds or reads
 

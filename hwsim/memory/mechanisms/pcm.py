@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from hwsim.memory.mechanism import Mechanism, Situation
 from hwsim.memory.mechanisms.levels import bits_per_cell, level_errors, stuck_levels
+from hwsim.memory.mechanisms.mechanism import Mechanism, Situation
 from hwsim.memory.physics.checks import Array
 from hwsim.memory.physics.pcm import EXPONENT_LAW, crystallised, drift_exponent, programming_sigma, read_errors
-from hwsim.memory.technology import Technology
+from hwsim.memory.technology.technology import Technology
 
 
 def build(technology: Technology) -> dict[str, Callable[[], Mechanism | Sequence[Mechanism]]]:

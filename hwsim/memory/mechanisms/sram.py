@@ -18,9 +18,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.memory.geometry import Geometry
-from hwsim.memory.mechanism import Cells, Mechanism, RandomEvents, Rates, Situation, Traits, Upsets, uniform
-from hwsim.memory.mission import Condition, Exposure
+from hwsim.memory.cells.geometry import Geometry
+from hwsim.memory.cells.weak_cells import weak_thresholds
+from hwsim.memory.life.mission import Condition, Exposure
+from hwsim.memory.mechanisms.mechanism import Cells, Mechanism, RandomEvents, Rates, Situation, Traits, Upsets, uniform
 from hwsim.memory.physics.checks import within
 from hwsim.memory.physics.common import normal_cdf, normal_quantile
 from hwsim.memory.physics.sram import (
@@ -33,8 +34,7 @@ from hwsim.memory.physics.sram import (
     spread,
 )
 from hwsim.memory.random import Key
-from hwsim.memory.technology import Technology
-from hwsim.memory.weak_cells import weak_thresholds
+from hwsim.memory.technology.technology import Technology
 
 _STEP = 0.25  # of the cells' own spread: columns this close are drawn together; most draws are then kept
 _MOST = 8.3  # standard deviations that a normal number made from 53 bits has at most

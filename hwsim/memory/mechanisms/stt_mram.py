@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwsim.memory.mechanism import Mechanism, RandomEvents, Rates, Situation, Traits
-from hwsim.memory.mission import Condition
+from hwsim.memory.life.mission import Condition
+from hwsim.memory.mechanisms.mechanism import Mechanism, RandomEvents, Rates, Situation, Traits
+from hwsim.memory.mechanisms.spread_events import SpreadEvents, average_rates
 from hwsim.memory.physics.checks import Array, within
 from hwsim.memory.physics.stt_mram import (
     flip_rate,
@@ -23,8 +24,7 @@ from hwsim.memory.physics.stt_mram import (
     write_error,
     write_verify_error,
 )
-from hwsim.memory.spread_events import SpreadEvents, average_rates
-from hwsim.memory.technology import Technology
+from hwsim.memory.technology.technology import Technology
 
 
 def build(technology: Technology) -> dict[str, Callable[[], Mechanism]]:

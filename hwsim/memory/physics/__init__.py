@@ -2,9 +2,9 @@
 
 Numbers in, probabilities out. Functions work on numbers and on numpy arrays that broadcast (those typed `float` are
 integrals over one block or cell, and take numbers); they hold no state, draw nothing, and have no physical constant of
-their own: constants come from `hwsim.memory.constants`, by argument. Times are in seconds, temperatures in degrees
-Celsius, voltages in volts and energies of activation in electronvolts. A probability keeps its relative precision
-however small it is.
+their own: constants come from `hwsim.memory.technology.constants`, by argument. Times are in seconds, temperatures in
+degrees Celsius, voltages in volts and energies of activation in electronvolts. A probability keeps its relative
+precision however small it is.
 
 | module | what |
 | --- | --- |

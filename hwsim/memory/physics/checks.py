@@ -10,8 +10,8 @@ from typing import Any, ParamSpec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hwsim.constants.units import ZERO_CELSIUS_K
 from hwsim.errors import HwsimError
-from hwsim.memory.units import ZERO_CELSIUS_K
 
 Array = NDArray[np.float64]
 Arguments = ParamSpec("Arguments")

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from hwsim.constants.units import ZERO_CELSIUS_K, parse_unit
 from hwsim.errors import HwsimError
-from hwsim.memory.constants import physical
 from hwsim.memory.physics.checks import (
     Array,
     equation,
@@ -26,7 +26,7 @@ from hwsim.memory.physics.checks import (
     time,
     together,
 )
-from hwsim.memory.units import ZERO_CELSIUS_K, parse_unit
+from hwsim.memory.technology.constants import physical
 
 # ---- Heat
 

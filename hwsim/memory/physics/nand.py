@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from hwsim.constants.units import parse_unit
 from hwsim.memory.physics.checks import Array, equation, non_negative, number, positive, time
-from hwsim.memory.units import parse_unit
 
 _WORST = 0.5  # a bit that is wrong more often than not would be read inverted
 

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hwsim.errors import HwsimError
-from hwsim.memory.constants import physical
 from hwsim.memory.physics.checks import (
     Array,
     equation,
@@ -25,6 +24,7 @@ from hwsim.memory.physics.checks import (
     within,
 )
 from hwsim.memory.physics.common import failed, normal_average
+from hwsim.memory.technology.constants import physical
 
 LOWEST_OVERDRIVE = 1.5  # below, `write_error` drifts away from the equation it approximates: see there
 

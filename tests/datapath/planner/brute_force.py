@@ -14,7 +14,7 @@ from fractions import Fraction
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from hwsim.datapath.planner import Freedom, Problem
+from hwsim.planner import Freedom, Problem
 
 PRIMES = (2, 3, 5)
 LOGS = [math.log2(prime) for prime in PRIMES]

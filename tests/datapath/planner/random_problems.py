@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from hwsim.datapath.planner import Freedom, Node, Problem, Tensor
+from hwsim.planner import Freedom, Node, Problem, Tensor
 
 ANY = (1, 2, 0.5, 3, 1.5, 6, 5, 2.5, 9, 0.75)
 POWERS = (1, 2, 4, 0.5, 8)

@@ -5,10 +5,10 @@ import random
 
 import pytest
 
-from hwsim.datapath.planner import Node, Problem, Tensor, plan
-from hwsim.datapath.planner.cover import Cover
-from hwsim.datapath.planner.stars import Cut, Difference
-from hwsim.datapath.planner.system import Star
+from hwsim.planner import Node, Problem, Tensor, plan
+from hwsim.planner.cover import Cover
+from hwsim.planner.stars import Cut, Difference
+from hwsim.planner.system import Star
 from tests.datapath.planner.brute_force import least_cost, partitions, possible_choices
 
 PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89)

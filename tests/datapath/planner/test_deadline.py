@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from hwsim.datapath.planner import Node, Problem, Tensor, conflicts, deadline, plan, search, violations
-from hwsim.datapath.planner.cover import Cover
-from hwsim.datapath.planner.deadline import NEVER, Deadline, OutOfTimeError
-from hwsim.datapath.planner.stars import Difference, cheapest_partition
-from hwsim.datapath.planner.system import Star
+from hwsim.planner import Node, Problem, Tensor, conflicts, deadline, plan, search, violations
+from hwsim.planner.cover import Cover
+from hwsim.planner.deadline import NEVER, Deadline, OutOfTimeError
+from hwsim.planner.stars import Difference, cheapest_partition
+from hwsim.planner.system import Star
 from tests.datapath.planner.test_cuts import stream
 
 COUNT = {"shift": 1, "reciprocal": 1, "division": 1}
@@ -90,7 +90,7 @@ def test_what_may_take_long_stops_when_no_time_is_left(monkeypatch):
         seen.append(made)
         return made
 
-    monkeypatch.setattr("hwsim.datapath.planner.planning.Examiner", examiner)
+    monkeypatch.setattr("hwsim.planner.planning.Examiner", examiner)
     plan(stream((3, 5, 7), [2, 3, 1, 4], shift=1))
     for found in seen:
         ties = found.ties([((0, 0),) * len(star.ends) for star in found.piece.stars])

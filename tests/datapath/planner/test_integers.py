@@ -6,9 +6,9 @@ from fractions import Fraction
 
 import pytest
 
-from hwsim.datapath.planner import Node, Problem, Tensor, plan, violations
-from hwsim.datapath.planner.elimination import _Offset
-from hwsim.datapath.planner.intervals import Interval
+from hwsim.planner import Node, Problem, Tensor, plan, violations
+from hwsim.planner.elimination import _Offset
+from hwsim.planner.intervals import Interval
 
 SHIFT, DIVISION = 1.0, 100.0
 STEPS = 8

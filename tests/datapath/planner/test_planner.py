@@ -5,8 +5,8 @@ from fractions import Fraction
 
 import pytest
 
-from hwsim.datapath.planner import Freedom, Node, Problem, Tensor, plan, violations
 from hwsim.errors import HwsimError
+from hwsim.planner import Freedom, Node, Problem, Tensor, plan, violations
 from tests.datapath.planner.brute_force import choices, least_cost
 from tests.datapath.planner.random_problems import random_problem
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from hwsim.datapath.planner import Copy, Freedom, Node, Potential, Problem, Reason, Solution, Tensor, violations
+from hwsim.planner import Copy, Freedom, Node, Potential, Problem, Reason, Solution, Tensor, violations
 
 COUNT = {"shift": 1, "reciprocal": 2, "division": 3}
 ZERO, ONE, TWO, THREE = Potential(), Potential(((2, 1),)), Potential(((2, 2),)), Potential(((3, 1),))

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from hwsim.datapath.planner.cover import Cover, Covering
-from hwsim.datapath.planner.stars import Cut, Difference, cheapest_partition, cost, tie_row, ties
-from hwsim.datapath.planner.system import Star
+from hwsim.planner.cover import Cover, Covering
+from hwsim.planner.stars import Cut, Difference, cheapest_partition, cost, tie_row, ties
+from hwsim.planner.system import Star
 
 
 def star(ends, shift, real):

@@ -5,13 +5,13 @@ from fractions import Fraction
 
 import pytest
 
-from hwsim.datapath.planner import Freedom, Node, Problem, Tensor, plan, violations
-from hwsim.datapath.planner.circuits import joint_cuts
-from hwsim.datapath.planner.conflicts import _held_together
-from hwsim.datapath.planner.intervals import Clash
-from hwsim.datapath.planner.stars import Tie
-from hwsim.datapath.planner.system import Star, equations
 from hwsim.errors import HwsimError
+from hwsim.planner import Freedom, Node, Problem, Tensor, plan, violations
+from hwsim.planner.circuits import joint_cuts
+from hwsim.planner.conflicts import _held_together
+from hwsim.planner.intervals import Clash
+from hwsim.planner.stars import Tie
+from hwsim.planner.system import Star, equations
 
 COUNT = {"shift": 1, "reciprocal": 1, "division": 1}
 IMAGES = Node("images", "source", (), Tensor("x", 10))

@@ -6,8 +6,8 @@ from fractions import Fraction
 
 import pytest
 
-from hwsim.datapath.planner import Freedom, Node, Problem, Tensor, plan
-from hwsim.datapath.planner.values import simple_number
+from hwsim.planner import Freedom, Node, Problem, Tensor, plan
+from hwsim.planner.values import simple_number
 
 COUNT = {"shift": 1, "reciprocal": 1, "division": 1}
 

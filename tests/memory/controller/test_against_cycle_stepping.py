@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwsim.memory.constants import technology
 from hwsim.memory.controller import Channel, Refresh, Timing
+from hwsim.memory.technology.constants import technology
 from tests.memory.controller.stepper import Ask, Step, Stepper
 
 ASKS = st.lists(

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from hwsim.errors import HwsimError
-from hwsim.memory.constants import technology
 from hwsim.memory.controller import Controller, Scrub, Stream, Timing, expected_tries, write_tries
+from hwsim.memory.technology.constants import technology
 from tests.memory.controller import checks
 
 ROWS = ["hit", "closed", "conflict"]

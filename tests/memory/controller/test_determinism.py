@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwsim.memory.constants import technology
 from hwsim.memory.controller import Channel, Controller, Scrub, Stream, Timing, TrafficReport
+from hwsim.memory.technology.constants import technology
 
 
 def numbers(report: TrafficReport) -> dict[str, Any]:

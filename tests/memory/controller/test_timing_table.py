@@ -8,8 +8,8 @@ from fractions import Fraction
 import pytest
 
 from hwsim.errors import HwsimError
-from hwsim.memory.constants import technologies, technology
 from hwsim.memory.controller import Commands, Refresh, Timing
+from hwsim.memory.technology.constants import technologies, technology
 
 # JEDEC DDR4-2400R, 8 Gb x8, in clocks; the same numbers stand in the presets of public DRAM simulators.
 DDR4_2400R = {

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from hwsim.memory import Memory
-from hwsim.memory.constants import technology
-from hwsim.memory.device import Device
-from hwsim.memory.mechanism import Mechanism, Situation
+from hwsim.memory.device.device import Device
+from hwsim.memory.device.readout import Readout
+from hwsim.memory.life.mission import Phase
 from hwsim.memory.mechanisms import mechanisms_of
-from hwsim.memory.mission import Phase
-from hwsim.memory.readout import Readout
+from hwsim.memory.mechanisms.mechanism import Mechanism, Situation
+from hwsim.memory.technology.constants import technology
 from hwsim.words import get_format
 
 HOUR, DAY, YEAR = 3600.0, 86400.0, 365.25 * 86400.0

@@ -7,16 +7,16 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from hwsim.memory.constants import technology
-from hwsim.memory.device import Device
-from hwsim.memory.geometry import Geometry
-from hwsim.memory.mechanism import FORCE_0, FORCE_1, Situation, Traits
+from hwsim.memory.cells.geometry import Geometry
+from hwsim.memory.device.device import Device
+from hwsim.memory.life.mission import Condition, Exposure, Mission, Phase
 from hwsim.memory.mechanisms import mechanisms_of
 from hwsim.memory.mechanisms.dram import PermanentFailure, Retention, TransientFailure
-from hwsim.memory.mission import Condition, Exposure, Mission, Phase
+from hwsim.memory.mechanisms.mechanism import FORCE_0, FORCE_1, Situation, Traits
 from hwsim.memory.physics import dram
 from hwsim.memory.physics.common import rate_of_fit
 from hwsim.memory.random import Key
+from hwsim.memory.technology.constants import technology
 from tests.memory.mechanisms.on_device import DAY, HOUR, SIGMAS, YEAR, agrees, cells_of, counts, made, mechanism
 
 LAW = {"reference_mean": 5.753, "sigma": 1.23, "reference_c": 85.0, "slope_per_c": 0.054}

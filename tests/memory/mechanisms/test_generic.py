@@ -7,11 +7,11 @@ import pytest
 
 from hwsim.errors import HwsimError
 from hwsim.memory import Memory
-from hwsim.memory.device import Device
-from hwsim.memory.geometry import Geometry
-from hwsim.memory.mechanism import FORCE_0, FORCE_1, TOGGLE, Mechanism, Situation
+from hwsim.memory.cells.geometry import Geometry
+from hwsim.memory.device.device import Device
+from hwsim.memory.life.mission import Exposure, Phase
 from hwsim.memory.mechanisms.generic import Clusters, Flips, Replay, StuckAt
-from hwsim.memory.mission import Exposure, Phase
+from hwsim.memory.mechanisms.mechanism import FORCE_0, FORCE_1, TOGGLE, Mechanism, Situation
 from hwsim.memory.random import Key
 from hwsim.words import get_format
 

@@ -9,14 +9,14 @@ import pytest
 
 from hwsim.errors import HwsimError
 from hwsim.memory import Memory
-from hwsim.memory.constants import technology
-from hwsim.memory.device import Device
-from hwsim.memory.mechanism import Mechanism, Situation
+from hwsim.memory.device.device import Device
+from hwsim.memory.life.mission import Mission, Phase
 from hwsim.memory.mechanisms import mechanisms_of
 from hwsim.memory.mechanisms.levels import StuckLevels, WornLevels, addresses, bits_of, level_errors
-from hwsim.memory.mission import Mission, Phase
+from hwsim.memory.mechanisms.mechanism import Mechanism, Situation
 from hwsim.memory.physics.levels import bit_errors, gray_code
 from hwsim.memory.physics.wear import worn_out
+from hwsim.memory.technology.constants import technology
 from hwsim.words import get_format
 from tests.memory.mechanisms.on_device import DAY, agrees, cells_of, counts, image, mechanism
 

@@ -8,13 +8,13 @@ from math import exp, log
 import pytest
 
 from hwsim.errors import HwsimError
-from hwsim.memory.constants import technology
-from hwsim.memory.device import Device
-from hwsim.memory.mechanism import Rates
+from hwsim.memory.device.device import Device
+from hwsim.memory.life.mission import Condition, Mission, Phase
 from hwsim.memory.mechanisms import mechanisms_of
-from hwsim.memory.mission import Condition, Mission, Phase
+from hwsim.memory.mechanisms.mechanism import Rates
 from hwsim.memory.physics import nand
 from hwsim.memory.physics.common import combine_flips
+from hwsim.memory.technology.constants import technology
 from tests.memory.mechanisms.on_device import DAY, HOUR, YEAR, agrees, cells_of, counts, made, mechanism, situation
 
 ALL = ("wear", "retention", "read_disturb")

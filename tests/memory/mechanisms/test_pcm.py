@@ -8,12 +8,12 @@ import math
 import numpy as np
 import pytest
 
-from hwsim.memory.constants import physical, technology
-from hwsim.memory.device import Device
-from hwsim.memory.mechanism import Mechanism
-from hwsim.memory.mission import Condition, Mission, Phase
+from hwsim.memory.device.device import Device
+from hwsim.memory.life.mission import Condition, Mission, Phase
+from hwsim.memory.mechanisms.mechanism import Mechanism
 from hwsim.memory.physics import pcm
 from hwsim.memory.physics.levels import bit_errors
+from hwsim.memory.technology.constants import physical, technology
 from tests.memory.mechanisms.on_device import DAY, YEAR, agrees, cells_of, counts, made, mechanism, situation
 
 MLC = {"bits_per_cell": 2}

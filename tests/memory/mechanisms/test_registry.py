@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from hwsim.errors import HwsimError
-from hwsim.memory.constants import technologies, technology
-from hwsim.memory.device import Device
-from hwsim.memory.device_config import DeviceConfig
-from hwsim.memory.mechanism import check_mechanism
+from hwsim.memory.device.device import Device
+from hwsim.memory.device.device_config import DeviceConfig
+from hwsim.memory.life.mission import Condition, Mission, Phase
 from hwsim.memory.mechanisms import mechanisms_of
-from hwsim.memory.mission import Condition, Mission, Phase
-from hwsim.memory.technology import Technology
+from hwsim.memory.mechanisms.mechanism import check_mechanism
+from hwsim.memory.technology.constants import technologies, technology
+from hwsim.memory.technology.technology import Technology
 from tests.memory.mechanisms.on_device import DAY, HOUR, YEAR, cells_of, image
 
 

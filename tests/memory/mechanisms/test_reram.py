@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hwsim.memory.constants import technology
-from hwsim.memory.device import Device
+from hwsim.memory.device.device import Device
+from hwsim.memory.life.mission import Condition, Phase
 from hwsim.memory.mechanisms import mechanisms_of
-from hwsim.memory.mission import Condition, Phase
 from hwsim.memory.physics import reram
 from hwsim.memory.physics.levels import bit_errors, likeliest_thresholds, symbol_error
+from hwsim.memory.technology.constants import technology
 from tests.memory.mechanisms.on_device import DAY, YEAR, agrees, cells_of, counts, made, situation
 
 MLC = {"bits_per_cell": 2}

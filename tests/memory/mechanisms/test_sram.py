@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hwsim.memory.device import Device
-from hwsim.memory.mechanism import FORCE_0, FORCE_1
+from hwsim.memory.device.device import Device
+from hwsim.memory.life.mission import Condition, Exposure, Mission, Phase
+from hwsim.memory.mechanisms.mechanism import FORCE_0, FORCE_1
 from hwsim.memory.mechanisms.sram import Ageing
-from hwsim.memory.mission import Condition, Exposure, Mission, Phase
 from hwsim.memory.physics import sram
 from tests.memory.mechanisms.on_device import HOUR, YEAR, agrees, cells_of, counts, made, mechanism, situation
 

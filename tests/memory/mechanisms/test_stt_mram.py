@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from hwsim.errors import HwsimError
-from hwsim.memory.constants import technology
-from hwsim.memory.mechanism import Rates
+from hwsim.memory.life.mission import Condition, Mission, Phase
 from hwsim.memory.mechanisms import mechanisms_of
-from hwsim.memory.mission import Condition, Mission, Phase
+from hwsim.memory.mechanisms.mechanism import Rates
 from hwsim.memory.physics import stt_mram
+from hwsim.memory.technology.constants import technology
 from tests.memory.mechanisms.on_device import (
     DAY,
     HOUR,

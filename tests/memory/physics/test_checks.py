@@ -9,9 +9,9 @@ import pytest
 
 from hwsim.errors import HwsimError
 from hwsim.memory import Condition, Device, Memory
-from hwsim.memory.constants import technology
-from hwsim.memory.error_rate import error_rate
+from hwsim.memory.device.error_rate import error_rate
 from hwsim.memory.physics import common, dram, levels, nand, pcm, sram, stt_mram, wear
+from hwsim.memory.technology.constants import technology
 from hwsim.words import get_format
 
 MOST = 1e308

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from hwsim.errors import HwsimError
-from hwsim.memory.constants import technology
 from hwsim.memory.physics import dram
+from hwsim.memory.technology.constants import technology
 
 CELLS = {"reference_mean": 5.753, "sigma": 1.23, "reference_c": 85.0, "slope_per_c": 0.054}
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 from hwsim.errors import HwsimError
-from hwsim.memory.constants import technology
 from hwsim.memory.physics import sram
+from hwsim.memory.technology.constants import technology
 
 MEASURED = Path(__file__).parents[2] / "data" / "bram_undervolting.csv"
 KC705 = {"vmin_mean_v": 0.3977, "vmin_sigma_v": 0.03665}

@@ -1,0 +1,1 @@
+"""What a user asks for: the settings of a scenario, read and checked."""

@@ -1,0 +1,1 @@
+"""What a scenario runs: accuracy under faults, lifetimes of devices, errors of single bits."""

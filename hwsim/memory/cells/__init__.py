@@ -1,0 +1,1 @@
+"""What is stored where, and how weak each cell is."""

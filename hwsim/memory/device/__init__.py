@@ -1,0 +1,1 @@
+"""A device that is written, ages and is read."""

@@ -1,0 +1,1 @@
+"""Fault maps that were measured: read from files, placed on a memory, and summed up."""

@@ -1,0 +1,1 @@
+"""What a device lives through: phases, conditions, clocks."""

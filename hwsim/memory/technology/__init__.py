@@ -1,0 +1,1 @@
+"""The memory technologies: tables of constants, and what is read from them."""

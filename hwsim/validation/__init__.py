@@ -1,0 +1,1 @@
+"""Check points: what the models give, beside what was measured or published."""
