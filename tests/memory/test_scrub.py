@@ -10,8 +10,8 @@ from scipy import stats
 
 from hwsim.memory import Memory
 from hwsim.memory.cells.weak_cells import Numbers
+from hwsim.memory.device import device as device_module
 from hwsim.memory.device.device import Device
-from hwsim.memory.device.device import device as device_module
 from hwsim.memory.life.mission import Condition, Mission, Phase
 from hwsim.memory.mechanisms.generic import Flips, Replay, StuckAt
 from hwsim.memory.mechanisms.mechanism import (

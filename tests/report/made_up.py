@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from hwsim.datapath.counts import COUNTERS
-from hwsim.experiment.results.results import Results, columns
+from hwsim.experiment.results import columns
+from hwsim.experiment.results.results import Results
 from hwsim.experiment.scenario.loading import load_scenario
 from hwsim.experiment.scenario.points import points_of, prepared
 
