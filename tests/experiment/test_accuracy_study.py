@@ -14,6 +14,7 @@ import torch
 import hwsim
 from hwsim.datapath import DatapathConfig
 from hwsim.errors import HwsimError
+from hwsim.experiment.catalogue.catalogue import load_network
 from hwsim.experiment.results.columns import ACCURACY, count_columns
 from hwsim.experiment.results.results import Results
 from hwsim.experiment.scenario.loading import load_scenario
@@ -329,3 +330,14 @@ def test_a_folder_that_lost_its_environment_is_not_reported_and_is_whole_after_a
     run_scenario(scenario, out=tmp_path / "r")
     assert before == {name: (tmp_path / "r" / name).read_bytes() for name in TABLES}
     assert Results.load(tmp_path / "r").environment["packages"]
+
+
+@pytest.mark.parametrize("kept", ["zero_to_one", "one_to_zero"])
+def test_only_the_bits_flip_that_may(kept: str, tmp_path: Path) -> None:
+    """At a rate of one the signs flip of all negative weights, or of all others."""
+    memory = {"ber": 1.0, "immune": [["integer", "fraction"]], kept: 0.0}
+    scenario = small(data={"images": 2}, memory=memory, trials={"fault_maps": 1}, variants=None)
+    row = run_scenario(scenario, out=tmp_path / "r").row(variant="unscaled", ber=1.0)
+    weights = [w for name, w in load_network("lenet5").module.state_dict().items() if name.endswith("weight")]
+    negative = sum(int((torch.round(w.double() * 32) < 0).sum()) for w in weights)  # in steps of q2.5
+    assert row["flips"] == (negative if kept == "zero_to_one" else sum(w.numel() for w in weights) - negative)
