@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from hwsim.experiment.results.results import Results, Row
 from hwsim.report.looks import looks
 from hwsim.report.style import QUIET, decades
+from hwsim.report.tables import percent
 from hwsim.words import WordFormat, get_format
 
 PANEL_HEIGHT, WIDTH = 2.6, 8.0  # inches
@@ -54,7 +55,7 @@ def _draw_panel(ax: Axes, results: Results, fmt: WordFormat) -> None:
         for row in (row for row in rows if row["variant"] == variant.name):
             said = [f"mean {row['mean_error']:.0e}"] if row["bit"] in beyond and row["mean_error"] else []
             if row["nonfinite"]:
-                said.append(f"{_percent(row['nonfinite'] / row['words'])} become Inf or NaN")
+                said.append(f"{percent(row['nonfinite'] / row['words'])} become Inf or NaN")
             if said:
                 notes.setdefault(row["bit"], []).append((f"{variant.name}: {', '.join(said)}", colour))
         shown = [row for row in rows if row["variant"] == variant.name and row["mean_error"]]
@@ -111,10 +112,6 @@ def _write_notes(ax: Axes, notes: dict[int, list[tuple[str, str]]]) -> None:
             fontsize=7.5,
             color=colour,
         )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"
 
 
 def _shade_fields(ax: Axes, fmt: WordFormat) -> None:

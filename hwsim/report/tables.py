@@ -190,6 +190,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
 
 
+def percent(share: float) -> str:
+    """A share to two digits."""
+    return f"{float(f'{100 * share:.2g}'):g} %"
+
+
 @dataclass(frozen=True)
 class CodeCost:
     """What the code of a variant costs in one format, and what it did at the harshest point.

@@ -15,7 +15,7 @@ from hwsim.experiment.results.summary import OUTCOMES
 from hwsim.report.answer import Answer, answer
 from hwsim.report.console import new_table
 from hwsim.report.notes import notes
-from hwsim.report.tables import Cell, Shares, code_costs, costs, counters, farthest_over_images, number, shares
+from hwsim.report.tables import Cell, Shares, code_costs, costs, counters, farthest_over_images, number, percent, shares
 from hwsim.words import get_format
 
 TITLES = {"accuracy": "Top-1 accuracy, %", "agreement": "Same top-1 as the FP32 network, %"}
@@ -232,4 +232,4 @@ def _rms(rows: list[Row]) -> str:
     lost = sum(row["nonfinite"] for row in rows) / sum(row["words"] for row in rows)
     squares = math.fsum((row["words"] - row["nonfinite"]) * (row["rms_error"] or 0.0) ** 2 for row in rows)
     text = f"{math.sqrt(squares / finite):.3g}" if finite else "-"
-    return text + (f" ({100 * lost:.2g} % Inf)" if lost else "")
+    return text + (f" ({percent(lost)} Inf)" if lost else "")

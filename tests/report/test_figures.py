@@ -6,6 +6,7 @@ import itertools
 import math
 import struct
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -452,6 +453,19 @@ def test_every_bit_has_its_mean_its_largest_error_and_what_cannot_be_drawn(bits:
                 text = f"bit {row['bit']}, {name}: {', '.join(notes)}"
                 assert (text in said) == bool(notes)
     assert "bit 30, unscaled: mean" in " ".join(text.get_text() for text in figure.axes[0].texts)
+
+
+def test_a_bit_off_the_scale_says_no_mean_of_a_variant_that_has_none(bits: Results) -> None:
+    rows = [dict(row) for row in bits.rows]
+    lost = [row for row in rows if (row["format"], row["variant"], row["bit"]) == ("fp32", "scaled", 30)]
+    for row in lost:
+        row |= {"mean_error": None, "max_error": None, "rms_error": None, "nonfinite": row["words"]}
+    with styled():
+        figure = bit_error_figure(replace(bits, rows=rows))
+    said = {text.get_text() for text in figure.axes[0].texts}
+    assert len(lost) == 1
+    assert "bit 30, scaled: 100 % become Inf or NaN" in said
+    assert any(text.startswith("bit 30, unscaled: mean ") for text in said)
 
 
 def test_powers_of_ten_stand_at_their_heights(bits: Results) -> None:

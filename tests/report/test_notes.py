@@ -91,6 +91,14 @@ def test_the_worst_share_of_images_without_a_result_is_said() -> None:
     ]
 
 
+def test_a_single_image_without_a_result_is_said() -> None:
+    results = quiet("accuracy")
+    results.row(format="fp16", variant="scaled", ber=1e-4)["invalid"] = 1 / 2000
+    assert notes(results) == [
+        "Images with NaN among their logits count as wrong: up to 0.1 % of them (fp16, scaled, BER 1e-4)."
+    ]
+
+
 def test_overflows_without_a_fault_are_said_and_those_by_faults_are_not() -> None:
     results = quiet("lifetime")
     results.row(format="fp16", variant="scaled", read_at_s=None).update(overflows=1234, overflow_layers="conv2+fc1")

@@ -66,3 +66,11 @@ def test_a_value_and_its_square_cannot_have_the_same_fraction_of_an_octave():
     solution = plan(found)
     assert solution.cost == DIVISION
     assert list(violations(found, solution)) == []
+
+
+@pytest.mark.parametrize(("beyond", "holds"), [(0.0, True), (1e-7, True), (-1e-7, True), (1e-4, False), (-1e-4, False)])
+def test_an_interval_that_rounding_moved_off_an_integer_still_holds_it(beyond, holds):
+    """Ends are doubles: what lies within a millionth of an octave of them is inside."""
+    at = 3.0 + beyond
+    assert _Offset(0, Interval(at, at, 0, 0), 1, 0.0).holds(0.0) is holds
+    assert _Offset(0, Interval(at + 0.75, at + 0.75, 0, 0), 1, 0.5).holds(0.25) is holds

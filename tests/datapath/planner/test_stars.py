@@ -35,10 +35,11 @@ PRICES = [(1.0, 2.0), (1.0, None), (None, 2.0), (0.0, 5.0), (2.5, 3.0)]
 @pytest.mark.parametrize("seed", range(8))
 def test_the_cheapest_partition_is_the_least_of_all(shift, real, seed):
     draw = random.Random(seed)
-    held = star(4, shift, real)
-    pairs = [pair for pair in itertools.combinations(range(4), 2) if draw.random() < 0.6]
+    ends = 4 + seed % 2
+    held = star(ends, shift, real)
+    pairs = [pair for pair in itertools.combinations(range(ends), 2) if draw.random() < 0.6]
     apart = {Difference(0, a, b, shift is None or draw.random() < 0.5) for a, b in pairs}
-    numbers = list(itertools.product(*(range(end + 1) for end in range(4))))  # any others are these, renamed
+    numbers = list(itertools.product(*(range(end + 1) for end in range(ends))))  # any others are these, renamed
     every = [tuple(zip(kinds, blocks, strict=True)) for kinds in numbers for blocks in numbers]
     possible = [
         places
@@ -115,6 +116,23 @@ def test_a_covering_is_the_cheapest_choice_that_satisfies_its_cuts(seed):
     )
     assert all(any(torn(choice, d) for d in cut.differences) for cut in cuts)
     assert sum(cost(one, part) for one, part in zip(held, choice, strict=True)) == least == pytest.approx(bound)
+
+
+@pytest.mark.parametrize(("shift", "real"), PRICES)
+def test_ends_that_are_all_apart_need_a_copy_each_and_what_is_given_up_saves_one(shift, real):
+    held, each = star(3, shift, real), real if shift is None else shift
+    pairs = [Difference(0, a, b, shift is None) for a, b in [(0, 1), (0, 2), (1, 2)]]
+    cover = Cover([held])
+    for pair in pairs:
+        cover.add(Cut(frozenset({pair})))
+    assert cover.solve()[0] == pytest.approx(2 * each)
+    cover = Cover([held, star(2, None, each / 2)])
+    for pair in pairs[:2]:
+        cover.add(Cut(frozenset({pair})))
+    other = Difference(1, 0, 1, True)
+    cover.add(Cut(frozenset({pairs[2], other})))
+    cover.joint[frozenset(pairs)] = 2 * each
+    assert cover.solve()[0] == pytest.approx(1.5 * each)  # one copy serves two differences, the third is given up
 
 
 def test_half_a_copy_does_not_satisfy_two_differences_that_it_could_make():

@@ -8,7 +8,7 @@ import pytest
 from hwsim.errors import HwsimError
 from hwsim.planner import Freedom, Node, Problem, Tensor, plan, violations
 from hwsim.planner.circuits import joint_cuts
-from hwsim.planner.conflicts import _held_together
+from hwsim.planner.conflicts import _held_together, _not_mended_by_integers
 from hwsim.planner.intervals import Clash
 from hwsim.planner.stars import Tie
 from hwsim.planner.system import Star, equations
@@ -24,6 +24,16 @@ def test_ends_whose_weights_cancel_are_not_held_together():
     assert _held_together({one: 1, other: -1}, shift=False) == [(0, (0, 1, 2)), (0, (0, 2, -1))]
     assert _held_together({one: 1, shifted: 2}, shift=True) == [(1, (0, 1, 2))]
     assert sorted(_held_together({one: 1, shifted: 2}, shift=None)) == [(0, (0, 1, 1)), (1, (0, 1, 2))]
+
+
+def test_what_no_integer_can_mend_stays_a_contradiction_without_the_equality_of_its_ends():
+    pairs = [(0, (0, 1, 1)), (1, (0, 1, Fraction(1, 2)))]
+    assert _not_mended_by_integers({-2: 1}, pairs) == pairs  # log 3
+    assert _not_mended_by_integers({-2: 1, -1: 2}, pairs) == pairs
+    assert _not_mended_by_integers({-1: Fraction(1, 2)}, pairs) == pairs[:1]  # half a shift, or half of one shift
+    assert _not_mended_by_integers({-1: Fraction(1, 3)}, pairs) == pairs
+    assert _not_mended_by_integers({-1: 2}, pairs) == []
+    assert _not_mended_by_integers({-1: Fraction(1, 2), 4: Fraction(1, 4)}, pairs) == []  # an integer unknown does
 
 
 def circuits(*gaps, shared=True, turns=(), shift=False, real=1.0):
