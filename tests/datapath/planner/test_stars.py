@@ -144,3 +144,12 @@ def test_half_a_copy_does_not_satisfy_two_differences_that_it_could_make():
     assert not Covering(True, 0.0, holds, {0: (0.5, 0.5)}).satisfies(cut)  # shifts do not change a class
     weak = [d._replace(real=False) for d in pairs]
     assert Covering(True, 0.0, dict.fromkeys(weak, 0.5), {0: (0.5, 0.5)}).satisfies(Cut(frozenset(weak)))
+
+
+def test_a_copy_is_shifted_within_the_class_that_leaves_room_for_the_others():
+    """End 2 beside end 1 lets end 3 stay beside end 0; beside end 0 it would cost end 3 a division of its own."""
+    real = {(0, 1), (1, 3), (2, 3)}
+    apart = {Difference(0, a, b, (a, b) in real) for a, b in itertools.combinations(range(4), 2)}
+    total, places = cheapest_partition(star(4, 1.0, 2.0), apart)
+    assert total == 2.0 + 2 * 1.0
+    assert places[0][0] == places[3][0] != places[1][0] == places[2][0]
