@@ -193,7 +193,7 @@ def scenarios() -> str:
 
 @generated
 def trust_levels() -> str:
-    from hwsim.memory.technology.constants import TRUST
+    from hwsim.constants import TRUST
 
     return _meanings("trust", TRUST)
 
@@ -246,8 +246,8 @@ def costs() -> str:
 @generated
 def operation_costs() -> str:
     """Every entry of the table of operation costs, one format after the other."""
+    from hwsim.constants import show
     from hwsim.datapath.costs import operation_costs
-    from hwsim.memory.technology.technology import show
 
     rows = []
     for fmt, operations in operation_costs().items():

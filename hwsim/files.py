@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from hwsim.constants.numerals import MOST
 from hwsim.errors import HwsimError, cut, shown
+from hwsim.numerals import MOST
 
 DEEPEST = 32
 """Tables and lists inside each other that a file may have."""

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwsim.constants.numerals import MOST, real, whole
 from hwsim.constants.units import parse_unit, quantity
 from hwsim.errors import HwsimError
 from hwsim.experiment.scenario.loading import load_scenario
+from hwsim.numerals import MOST, real, whole
 from hwsim.words import get_format
 
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hwsim.cli.output import Json, print_json
-from hwsim.constants.numerals import NUMBER, real
 from hwsim.errors import HwsimError, cut
+from hwsim.numerals import NUMBER, real
 
 if TYPE_CHECKING:
+    from hwsim.constants import Constant
     from hwsim.memory.fault_maps.fault_map import FaultMap
-    from hwsim.memory.technology.technology import Constant, Technology
+    from hwsim.memory.technology.technology import Technology
 
 AGES = ("0 s", "1 day", "1 year", "10 years")
 TEMPERATURES = ("25 degC", "55 degC", "85 degC", "125 degC")

@@ -12,8 +12,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from hwsim.constants.numerals import NUMBER, real, whole
 from hwsim.errors import HwsimError, shown, unknown
+from hwsim.numerals import NUMBER, real, whole
 
 ZERO_CELSIUS_K = 273.15  # by definition of the degree Celsius
 ELECTRON_VOLT_J = 1.602176634e-19  # by definition of the coulomb, SI 2019

@@ -9,15 +9,13 @@ The numbers are in `hwsim/datapath/tables/costs.toml`, the one place of operatio
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from importlib import resources
 from typing import Any
 
+from hwsim.constants import Constant, load_table
 from hwsim.errors import HwsimError, unknown
-from hwsim.memory.technology.constants import Constant
 from hwsim.planner import COUNT, KINDS
 
 COSTS = {
@@ -79,10 +77,9 @@ def typical(constant: Constant) -> float:
 @cache
 def operation_costs() -> Mapping[str, Mapping[str, OperationCost]]:
     """Number format -> operation -> what it costs."""
-    table = tomllib.loads(resources.files(__package__).joinpath("tables/costs.toml").read_text("utf-8"))
     return {
         fmt: {name: _operation(f"{fmt} {name}", entry) for name, entry in operations.items()}
-        for fmt, operations in table.items()
+        for fmt, operations in load_table(__package__, "tables/costs.toml").items()
     }
 
 
@@ -136,11 +133,9 @@ def _entry(kind: str, cost: str, activations: str) -> Constant:
 
 
 def _operation(name: str, entry: Mapping[str, Any]) -> OperationCost:
-    quantities = {
-        quantity: _constant(f"{name} {quantity}", **of) for quantity, of in entry.items() if quantity != "title"
+    constants = {
+        quantity: replace(constant, name=f"{name} {quantity}")
+        for quantity, constant in entry.items()
+        if isinstance(constant, Constant)
     }
-    return OperationCost(entry["title"], **quantities)
-
-
-def _constant(name: str, value: Any, **more: str) -> Constant:
-    return Constant(name, tuple(value) if isinstance(value, list) else value, **more)  # type: ignore[arg-type]
+    return OperationCost(entry["title"], **constants)

@@ -6,12 +6,38 @@
 It knows nothing of networks and tensors' values: `problem` is its vocabulary. `system` writes a problem as equations,
 `search` finds the cheapest copies with `conflicts` (what cannot be) and `cover` (what that costs at least), `values`
 makes the potentials exact, and `solution` is the result and its check.
+
+Names are loaded when first used, so that prices can be looked up without scipy.
 """
 
-from hwsim.planner.exact import Potential
-from hwsim.planner.planning import NoPlanError, plan
-from hwsim.planner.problem import COUNT, KINDS, Effect, Freedom, Node, Problem, Tensor
-from hwsim.planner.solution import Copy, Reason, Solution, violations
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hwsim.lazy import lazily
+
+if TYPE_CHECKING:
+    from hwsim.planner.exact import Potential
+    from hwsim.planner.planning import NoPlanError, plan
+    from hwsim.planner.problem import COUNT, KINDS, Effect, Freedom, Node, Problem, Tensor
+    from hwsim.planner.solution import Copy, Reason, Solution, violations
+
+_HOMES = {
+    "COUNT": "hwsim.planner.problem",
+    "KINDS": "hwsim.planner.problem",
+    "Copy": "hwsim.planner.solution",
+    "Effect": "hwsim.planner.problem",
+    "Freedom": "hwsim.planner.problem",
+    "NoPlanError": "hwsim.planner.planning",
+    "Node": "hwsim.planner.problem",
+    "Potential": "hwsim.planner.exact",
+    "Problem": "hwsim.planner.problem",
+    "Reason": "hwsim.planner.solution",
+    "Solution": "hwsim.planner.solution",
+    "Tensor": "hwsim.planner.problem",
+    "plan": "hwsim.planner.planning",
+    "violations": "hwsim.planner.solution",
+}
 
 __all__ = [
     "COUNT",
@@ -29,3 +55,5 @@ __all__ = [
     "plan",
     "violations",
 ]
+
+__getattr__, __dir__ = lazily(__name__, _HOMES)

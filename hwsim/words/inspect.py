@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hwsim.constants.numerals import real
 from hwsim.errors import HwsimError, shown
+from hwsim.numerals import real
 from hwsim.tabular import Notebook, Tabular
 from hwsim.words.format import Field, WordFormat
 from hwsim.words.names import format_names, get_format

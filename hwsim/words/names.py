@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import re
 
-from hwsim.constants.numerals import whole
 from hwsim.errors import shown, unknown
+from hwsim.numerals import whole
 from hwsim.words.fixed import FixedFormat
 from hwsim.words.floating import FloatFormat
 from hwsim.words.format import WordFormat

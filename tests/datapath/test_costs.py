@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwsim import HwsimError
+from hwsim.constants import TRUST
 from hwsim.constants.units import parse_unit
 from hwsim.datapath import PlanOptions
 from hwsim.datapath.costs import COSTS, check_prices, operation_costs, prices, typical
-from hwsim.memory.technology.constants import TRUST
 from hwsim.planner import KINDS
 
 PUBLISHED = {  # Horowitz, ISSCC 2014: pJ at 45 nm, 0.9 V

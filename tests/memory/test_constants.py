@@ -11,12 +11,11 @@ from typing import Any, get_args
 import pytest
 from scipy import constants as si
 
+from hwsim.constants import TRUST, Constant, Trust
 from hwsim.constants.units import parse_unit
 from hwsim.errors import HwsimError
 from hwsim.memory import physics
 from hwsim.memory.technology.constants import (
-    TRUST,
-    Constant,
     Technology,
     device_points,
     physical,
@@ -24,7 +23,6 @@ from hwsim.memory.technology.constants import (
     technologies,
     technology,
 )
-from hwsim.memory.technology.technology import Trust
 
 NAMES = technologies()
 OWN = {

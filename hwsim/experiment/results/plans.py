@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor
 
+from hwsim.constants import show
 from hwsim.datapath import (
     DatapathConfig,
     Plan,
@@ -28,7 +29,6 @@ from hwsim.experiment.scenario.points import prepared
 from hwsim.experiment.scenario.scenario import DatapathSettings, Scenario
 from hwsim.hardening import Constants, Hardened
 from hwsim.memory.ecc import Code
-from hwsim.memory.technology.technology import show
 from hwsim.network import Network, Scale
 
 CALIBRATION_IMAGES = 32

@@ -12,13 +12,13 @@ from typing import Any
 import tomlkit
 from pydantic import BaseModel, ValidationError
 
-from hwsim.constants.numerals import whole
 from hwsim.errors import HwsimError, cut, shown, unknown
 from hwsim.experiment.scenario.resolve import resolve
 from hwsim.experiment.scenario.scenario import UNUSED, UNUSED_IN_VARIANTS, Scenario
 from hwsim.experiment.scenario.settings import WrongValueError, keys_of, must, nested_model
 from hwsim.files import DEEPEST, NotTomlError, check_tables, kind_of, parse_toml, read_toml, user_path
 from hwsim.library import scenario_library
+from hwsim.numerals import whole
 
 Place = tuple[str | int, ...]
 _PLACE = 100  # characters of a file's name, or of what `--set` says, that a message repeats

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from hwsim.constants.numerals import real
 from hwsim.errors import HwsimError, shown, unknown
 from hwsim.experiment.scenario.memory_settings import (
     CODES,
@@ -37,6 +36,7 @@ from hwsim.experiment.scenario.settings import (
     setting,
     unique,
 )
+from hwsim.numerals import real
 from hwsim.words import get_format
 
 Study = Literal["accuracy", "bit_errors", "lifetime"]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from hwsim.constants import show
 from hwsim.errors import HwsimError, unknown
 from hwsim.experiment.results import columns
 from hwsim.experiment.results.plans import cost_rows, plan_rows
@@ -27,7 +28,6 @@ from hwsim.experiment.studies.trials import Record, named, one_thread, store_wei
 from hwsim.memory import Device, Memory
 from hwsim.memory.device.readout import Readout
 from hwsim.memory.technology.constants import GROUPS, Technology
-from hwsim.memory.technology.technology import show
 
 
 @one_thread()

@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import itertools
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
-from importlib import resources
 from typing import Literal
 
+from hwsim.constants import Constant, load_table
 from hwsim.errors import HwsimError, unknown
-from hwsim.memory.technology.constants import Constant, Technology, technology
+from hwsim.memory.technology.constants import Technology, technology
 
 Scope = Literal["channel", "group", "bank"]
 Command = Literal["precharge", "activate", "read", "write", "verify", "rewrite", "refresh"]
@@ -185,8 +184,7 @@ class Timing:
 @cache
 def controller_constants() -> Technology:
     """The constants of the controller itself, with their sources."""
-    text = resources.files(__package__).joinpath("defaults.toml").read_text("utf-8")
-    return technology({"name": "controller", **tomllib.loads(text)})
+    return technology({"name": "controller", **load_table(__package__, "defaults.toml")})
 
 
 def _row_timing(

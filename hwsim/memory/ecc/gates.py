@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import functools
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 
+from hwsim.constants import Constant, load_table
 from hwsim.errors import unknown
-from hwsim.memory.technology.constants import Constant
 
 KINDS = ("xor2", "and2", "or2")
 
@@ -189,5 +187,4 @@ class GateTable:
 
 @functools.cache
 def _table() -> GateTable:
-    text = resources.files(__package__).joinpath("gates.toml").read_text(encoding="utf-8")
-    return GateTable({name: Constant(name, **entry) for name, entry in tomllib.loads(text).items()})
+    return GateTable(load_table(__package__, "gates.toml"))

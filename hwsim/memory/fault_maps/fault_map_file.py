@@ -39,12 +39,12 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.constants.numerals import real, whole
 from hwsim.constants.units import parse_unit
 from hwsim.errors import HwsimError, cut, shown, unknown
 from hwsim.files import read_rows, read_text
 from hwsim.memory.cells.geometry import Geometry
 from hwsim.memory.mechanisms.mechanism import FORCE_0, FORCE_1, TOGGLE
+from hwsim.numerals import real, whole
 
 TITLE = "# hwsim fault map, version 1"
 FAILS = {"0": FORCE_0, "1": FORCE_1, "flip": TOGGLE}

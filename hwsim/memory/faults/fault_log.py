@@ -30,10 +30,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.constants.numerals import whole
 from hwsim.errors import HwsimError, cut, shown
 from hwsim.files import read_rows, read_text
 from hwsim.memory.cells.memory import Layout, Region, Words
+from hwsim.numerals import whole
 
 TITLE = "# hwsim fault log, version 1"
 COLUMNS = ("tensor", "index", "bit", "before", "after")

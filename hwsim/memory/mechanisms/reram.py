@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from hwsim.constants import Value
 from hwsim.memory.mechanisms.levels import bits_per_cell, level_errors, stuck_levels
 from hwsim.memory.mechanisms.mechanism import Mechanism, Situation
 from hwsim.memory.physics.checks import Array
 from hwsim.memory.physics.reram import relaxed_read_errors
-from hwsim.memory.technology.technology import Technology, Value
+from hwsim.memory.technology.technology import Technology
 
 
 def build(technology: Technology) -> dict[str, Callable[[], Mechanism | Sequence[Mechanism]]]:

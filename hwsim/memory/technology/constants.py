@@ -11,23 +11,21 @@ same form, or names one of these in `based_on` and says only what differs. Nothi
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from hwsim.constants.units import parse_unit, quantity
+from hwsim.constants import Constant, load_table, read_constant
+from hwsim.constants.units import quantity
 from hwsim.errors import HwsimError, shown, unknown
 from hwsim.files import read_toml, user_path
-from hwsim.memory.technology.technology import GROUPS, TRUST, Constant, DevicePoint, Technology, Trust, read_value
+from hwsim.memory.technology.technology import GROUPS, DevicePoint, Technology
 
 __all__ = [
     "GROUPS",
-    "TRUST",
-    "Constant",
     "DevicePoint",
     "Technology",
     "device_points",
@@ -37,9 +35,8 @@ __all__ = [
     "technology",
 ]
 
-_TABLES = resources.files("hwsim.memory.technology") / "tables"
+_PACKAGE, _FOLDER = "hwsim.memory.technology", "tables"
 _NOT_TECHNOLOGIES = {"physical", "device_points"}
-_ENTRY = ("value", "unit", "source", "trust", "note")
 _TABLE = ("name", "title", "note", "mechanisms", "based_on", "variants", *GROUPS)
 
 
@@ -72,7 +69,6 @@ def technology(source: str | Path | Mapping[str, Any]) -> Technology:
 
 def device_points(technology: str | None = None) -> tuple[DevicePoint, ...]:
     """Published devices, of one technology or of all."""
-    table = tomllib.loads((_TABLES / "device_points.toml").read_text("utf-8"))
     points = tuple(
         DevicePoint(
             technology=entry["technology"],
@@ -84,14 +80,14 @@ def device_points(technology: str | None = None) -> tuple[DevicePoint, ...]:
             source=entry["source"],
             note=entry.get("note", ""),
         )
-        for entry in table["point"]
+        for entry in _read_table("device_points")["point"]
     )
     return tuple(point for point in points if technology in (None, point.technology))
 
 
 def physical_constants() -> dict[str, Constant]:
     """Constants of nature that the equations use."""
-    return {name: _constant(name, entry, "physical.toml") for name, entry in _read_table("physical").items()}
+    return dict(_read_table("physical"))
 
 
 @cache
@@ -104,13 +100,13 @@ def physical(name: str) -> float:
 
 @cache
 def _table_names() -> tuple[str, ...]:
-    files = (Path(file.name) for file in _TABLES.iterdir())
+    files = (Path(file.name) for file in resources.files(_PACKAGE).joinpath(_FOLDER).iterdir())
     return tuple(sorted(f.stem for f in files if f.suffix == ".toml" and f.stem not in _NOT_TECHNOLOGIES))
 
 
 @cache
 def _read_table(name: str) -> dict[str, Any]:
-    return tomllib.loads((_TABLES / f"{name}.toml").read_text("utf-8"))
+    return load_table(_PACKAGE, f"{_FOLDER}/{name}.toml")
 
 
 @cache
@@ -124,7 +120,7 @@ def _known(name: str) -> Technology:
     title = entries.pop("title")
     changed = {}
     for key, entry in entries.items():
-        constant = _constant(key, entry, name)
+        constant = read_constant(key, entry, name)
         if constant.unit != base[key].unit:
             raise HwsimError(f"{key} of {name}/{variant} is in {constant.unit}, not in {base[key].unit}.")
         changed[key] = constant
@@ -139,8 +135,8 @@ def _own_table(table: Mapping[str, Any], name: str) -> Technology:
     changed: dict[str, Constant] = {}
     for group in GROUPS:
         for key, entry in _section(table, group, name).items():
-            if isinstance(entry, Mapping):
-                own = _constant(key, entry, name)
+            if isinstance(entry, Mapping | Constant):
+                own = read_constant(key, entry, name)
                 known = base[key].with_value(_in_unit(own, base[key].unit), own.source)
                 changed[key] = replace(known, trust=own.trust, note=own.note) if known.overridden else known
             else:
@@ -159,7 +155,7 @@ def _technology(table: Mapping[str, Any], name: str) -> Technology:
     if "constants" not in table:
         raise HwsimError(f"Table {name!r} has no [constants]: list them, or name a technology in 'based_on'.")
     groups: dict[str, dict[str, Constant]] = {
-        group: {key: _constant(key, entry, name) for key, entry in _section(table, group, name).items()}
+        group: {key: read_constant(key, entry, name) for key, entry in _section(table, group, name).items()}
         for group in GROUPS
     }
     return Technology(
@@ -169,26 +165,6 @@ def _technology(table: Mapping[str, Any], name: str) -> Technology:
         note=_text(table, "note", ""),
         **groups,
     )
-
-
-def _constant(name: str, entry: object, table: str) -> Constant:
-    where = f"{name} in table {table!r}"
-    if not isinstance(entry, Mapping):
-        raise HwsimError(f"{where} must be {{value, unit, source, trust}}, not {shown(entry)}.")
-    _check_keys(entry, _ENTRY, f"key of {where}:")
-    for key in ("value", "unit"):
-        if key not in entry:
-            raise HwsimError(f'{where} has no {key!r}: give value, unit ("1" for a plain number), source and trust.')
-    trust = entry.get("trust", "given")
-    if trust not in get_args(Trust):
-        raise unknown("trust", trust, get_args(Trust))
-    if not isinstance(entry["unit"], str):
-        raise HwsimError(f'{where} has the unit {shown(entry["unit"])}: give a text, as "s" or "1".')
-    parse_unit(entry["unit"])
-    value = entry["value"]
-    if not isinstance(value, int) or isinstance(value, bool):  # whole numbers stay whole
-        value = read_value(value, entry["unit"], where)
-    return Constant(name, value, entry["unit"], entry.get("source", f"table {table!r}"), trust, entry.get("note", ""))
 
 
 def _in_unit(constant: Constant, unit: str) -> object:
