@@ -10,13 +10,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hwsim.datapath.counts import LayerCounts
 from hwsim.errors import HwsimError
 from hwsim.experiment.results.columns import ACCURACY, BIT_ERRORS, Column, count_columns
+from hwsim.experiment.results.record import TrialRecord
 from hwsim.experiment.results.results import Results
 from hwsim.experiment.results.store import ENVIRONMENT, MARK, SCENARIO, TRIALS, ResultsFolder
 from hwsim.experiment.results.trial_log import finished_trials
@@ -31,6 +34,10 @@ SCENE = load_scenario(small())
 
 
 OTHERS = [TRIAL._replace(map=number) for number in (1, 2)]
+
+
+def recorded(correct: int) -> TrialRecord:
+    return TrialRecord(correct, 0, 0, None, {}, 0, {}, LayerCounts())
 
 
 @contextmanager
@@ -50,7 +57,7 @@ def fill(path: Path, *trials: Trial) -> list[bytes]:
     """A folder with finished trials; returns the lines of its log."""
     with begun(path) as folder:
         for number, trial in enumerate(trials):
-            folder.append(trial, {"correct": number})
+            folder.append(trial, recorded(number))
     return (path / TRIALS).read_bytes().splitlines(keepends=True) if trials else []
 
 
@@ -68,13 +75,12 @@ def test_making_a_folder_object_writes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_finished_trial_is_read_back_as_it_was(tmp_path: Path) -> None:
-    record = {"correct": 3, "logit_error": 0.1 + 0.2, "flips": {"sign": 1}}
+    record = replace(recorded(3), logit_error=0.1 + 0.2, flips={"sign": 1})
     with begun(tmp_path / "r") as folder:
         folder.append(TRIAL, record)
     assert finished_trials(tmp_path / "r") == 1
     again = finished(tmp_path / "r")
-    assert list(again) == [TRIAL]
-    assert {key: again[TRIAL][key] for key in record} == record
+    assert again == {TRIAL: record}
 
 
 @pytest.mark.parametrize("garbage", [b'{"format": "q2.5", "vari', b"\0\0\0\0", b"[1]\n", b"nonsense\n", b"{}x\n\xff\n"])
@@ -195,7 +201,7 @@ def in_another_process(code: str, *arguments: object) -> str:
 @pytest.mark.parametrize("seed", [3, 4])
 def test_a_second_run_says_so_at_once_and_changes_nothing(tmp_path: Path, fresh: bool, seed: int) -> None:
     with begun(tmp_path / "r") as folder:
-        folder.append(TRIAL, {"correct": 0})
+        folder.append(TRIAL, recorded(0))
         before = {path: path.read_bytes() for path in (tmp_path / "r").rglob("*") if path.is_file()}
         assert "Another run is writing to" in refused(
             tmp_path / "r", fresh=fresh, scenario=load_scenario(small(seed=seed))
@@ -205,7 +211,7 @@ def test_a_second_run_says_so_at_once_and_changes_nothing(tmp_path: Path, fresh:
         )
         assert "Another run is writing to" in said
         assert {path: path.read_bytes() for path in (tmp_path / "r").rglob("*") if path.is_file()} == before
-        folder.append(OTHERS[0], {"correct": 0})
+        folder.append(OTHERS[0], recorded(0))
     assert list(finished(tmp_path / "r")) == [TRIAL, OTHERS[0]]
 
 
@@ -214,7 +220,7 @@ def test_what_another_run_did_since_the_folder_was_looked_at_is_seen(tmp_path: P
     """Both look at a folder that is not there yet, and both would make it."""
     late = ResultsFolder(tmp_path / "r", load_scenario(small(seed=seed)))
     with begun(tmp_path / "r") as first:
-        first.append(TRIAL, {"correct": 0})
+        first.append(TRIAL, recorded(0))
         with pytest.raises(HwsimError, match=part):
             late.begin(HERE)
     if seed == 3:
@@ -225,7 +231,7 @@ def test_what_another_run_did_since_the_folder_was_looked_at_is_seen(tmp_path: P
 
 
 def test_a_folder_is_free_once_the_process_that_wrote_is_dead(tmp_path: Path) -> None:
-    code = "with begun(Path(sys.argv[1])) as folder:\n    folder.append(TRIAL, {'correct': 0})\n    os._exit(0)"
+    code = "with begun(Path(sys.argv[1])) as folder:\n    folder.append(TRIAL, recorded(0))\n    os._exit(0)"
     in_another_process(code, tmp_path / "r")
     assert list(finished(tmp_path / "r")) == [TRIAL]
 
@@ -272,8 +278,8 @@ def test_a_full_disk_is_one_sentence_and_costs_no_finished_trial(
         with monkeypatch.context() as full:
             full.setattr("hwsim.experiment.results.store.os.write", disk_of(size))
             with pytest.raises(HwsimError, match="No space left on device"):
-                folder.append(OTHERS[0], {"correct": 3})
-        folder.append(OTHERS[1], {"correct": 4})  # there is room again
+                folder.append(OTHERS[0], recorded(3))
+        folder.append(OTHERS[1], recorded(4))  # there is room again
     log = (tmp_path / "r" / TRIALS).read_bytes().splitlines(keepends=True)
     assert log[:1] == lines
     assert [json.loads(line)["map"] for line in log] == [0, 2]

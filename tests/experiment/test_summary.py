@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from hwsim.datapath.counts import COUNTERS
+from hwsim.datapath.counts import COUNTERS, LayerCounts
+from hwsim.experiment.results.record import Storage, TrialRecord
 from hwsim.experiment.results.summary import point_rows
 from hwsim.experiment.scenario.loading import load_scenario
 from hwsim.experiment.scenario.points import all_trials
@@ -25,17 +26,18 @@ def rows(crops: int) -> list[dict[str, Any]]:
     records = {}
     for trial in all_trials(scenario):
         sound = trial.point.fault_free
-        records[trial] = {
-            "correct": 72 if sound else CORRECT[trial.map],
-            "agree": 78 if sound else AGREE[trial.map],
-            "invalid": 0 if sound else 2 * trial.map,
-            "logit_error": None if trial.map == 1 else 0.5 + trial.map,
-            "flips": {"sign": trial.map, "integer": 10, "fraction": 3 * trial.map},
-            "faulty_words": 7 + trial.map,
-            "overflows": {"conv1": 2} if trial.map == 2 else {},
-            "counts": {**dict.fromkeys(COUNTERS, 5), "guarded_words": 1 + trial.map, "underflows": 3 * trial.map},
-            "storage": {"stored_bits": 1, "constant_bits": 2, "clipped": 3},
-        }
+        varying = {"guarded_words": 1 + trial.map, "underflows": 3 * trial.map}
+        records[trial] = TrialRecord(
+            correct=72 if sound else CORRECT[trial.map],
+            agree=78 if sound else AGREE[trial.map],
+            invalid=0 if sound else 2 * trial.map,
+            logit_error=None if trial.map == 1 else 0.5 + trial.map,
+            flips={"sign": trial.map, "integer": 10, "fraction": 3 * trial.map},
+            faulty_words=7 + trial.map,
+            overflows={"conv1": 2} if trial.map == 2 else {},
+            counts=LayerCounts(**dict.fromkeys(COUNTERS, 5) | varying),
+            storage=Storage(stored_bits=1, constant_bits=2, clipped=3),
+        )
     return [row for row in point_rows(scenario, IMAGES, records) if row["variant"] == "scaled"]
 
 

@@ -35,6 +35,7 @@ from hwsim.errors import HwsimError
 from hwsim.experiment.results.columns import Column
 from hwsim.experiment.results.identity import Seals, differences
 from hwsim.experiment.results.plans import Plans, from_json, to_json
+from hwsim.experiment.results.record import TrialRecord
 from hwsim.experiment.results.trial_log import TRIALS, finished_trials
 from hwsim.experiment.scenario.loading import load_scenario, to_toml
 from hwsim.experiment.scenario.points import Trial, all_trials, trial_of
@@ -67,7 +68,6 @@ DERIVED = (
 KEPT = (TRIALS, PLANS, ENVIRONMENT, SCENARIO)
 
 Row = Mapping[str, Any]
-Record = dict[str, Any]
 
 _log = logging.getLogger("hwsim")
 
@@ -197,7 +197,7 @@ class ResultsFolder:
         self._check_environment(environment)
         return self._stored_plans(Seals(self.scenario, _depends(environment)))
 
-    def begin(self, environment: Mapping[str, Any], plans: Plans | None = None) -> dict[Trial, Record]:
+    def begin(self, environment: Mapping[str, Any], plans: Plans | None = None) -> dict[Trial, TrialRecord]:
         """Make the folder ready for a run and return the trials that are already finished.
 
         Args:
@@ -260,7 +260,7 @@ class ResultsFolder:
         others = [row for row in _rows(self.path / PLANS) if _place(row) not in map(_place, rows)]
         self.write_json(PLANS, others + rows)
 
-    def _finished(self) -> dict[Trial, Record]:
+    def _finished(self) -> dict[Trial, TrialRecord]:
         """The trials of the log that this run would make itself; lines that are not whole are taken out."""
         path = self.path / TRIALS
         lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
@@ -280,7 +280,7 @@ class ResultsFolder:
             try:
                 trial = trial_of(self.scenario, record)
                 if seal == self._seals.of_trial(trial, record):
-                    found[trial] = record
+                    found[trial] = TrialRecord.from_json(record)
                 else:
                     strange.add(trial)
             except (LookupError, TypeError):
@@ -292,13 +292,13 @@ class ResultsFolder:
             )
         return found
 
-    def append(self, trial: Trial, record: Record) -> None:
+    def append(self, trial: Trial, record: TrialRecord) -> None:
         """Add one finished trial: a kill loses at most the trial that was running.
 
         Raises:
             HwsimError: if it cannot be written; what was there is still whole.
         """
-        body = {**trial.point._asdict(), "map": trial.map, **record}
+        body = trial.to_json() | record.to_json()
         line = json.dumps({**body, "seal": self._seals.of_trial(trial, body)}, allow_nan=False) + "\n"
         with _said(self.path):
             handle = os.open(self.path / TRIALS, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
@@ -369,7 +369,7 @@ def _text(path: Path) -> str | None:
         return None
 
 
-def _record(line: bytes) -> Record | None:
+def _record(line: bytes) -> dict[str, Any] | None:
     """What a line of the log holds; None for one that is not whole."""
     try:
         record = json.loads(line) if line.endswith(b"\n") else None

@@ -3,45 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from statistics import fmean
 from typing import Any
 
+from hwsim.experiment.results.record import CodedStorage, Decoded, Storage, TrialRecord
 from hwsim.experiment.results.statistics import interval_over_images, interval_over_maps
 from hwsim.experiment.scenario.points import AnyPoint, Trial, all_trials, prepared
 from hwsim.experiment.scenario.scenario import Scenario, Variant
 
 Row = dict[str, Any]
-Record = Mapping[str, Any]
 OUTCOMES = ("corrected", "detected", "miscorrected", "silent")
 FIELDS = ("sign", "exponent", "integer", "fraction")
 
 
-def point_rows(scenario: Scenario, images: int, records: Mapping[Trial, Record]) -> list[Row]:
+def point_rows(scenario: Scenario, images: int, records: Mapping[Trial, TrialRecord]) -> list[Row]:
     """One row for each point, in the order of the scenario; keys as in `columns.of_points`."""
-    by_point: dict[AnyPoint, list[Record]] = {}
+    by_point: dict[AnyPoint, list[TrialRecord]] = {}
     for trial in all_trials(scenario):
         by_point.setdefault(trial.point, []).append(records[trial])
     variants = {variant.name: variant for variant in scenario.variants}
     rows = []
     for point, found in by_point.items():
-        fault_free = by_point[point.without_faults()][0]
+        storage = by_point[point.without_faults()][0].storage
+        assert storage is not None
         variant = variants[point.variant]
         row = _point_row(point, variant, images, scenario.data.crops, found)
-        storage = fault_free["storage"]
         if scenario.counts_codewords:
-            row |= _decoder_row([_read(record, storage) for record in found], scenario.code_of(variant))
-            storage = _NO_CODE | storage
-        if scenario.mission is not None:
-            raised = [record["read"].get("exponent_bits_set") for record in found]  # earlier versions do not say it
-            row["exponent_bits_set"] = None if None in raised else fmean(raised)
-        rows.append(row | storage)
+            reads = [record.decoded or _uncoded(record, storage) for record in found]
+            row |= _decoder_row(reads, scenario.code_of(variant))
+            if scenario.mission is not None:
+                raised = [read.exponent_bits_set for read in reads if read.exponent_bits_set is not None]
+                row["exponent_bits_set"] = fmean(raised) if len(raised) == len(reads) else None
+            row |= _NO_CODE
+        rows.append(row | vars(storage))
     return rows
 
 
-def _point_row(point: AnyPoint, variant: Variant, images: int, crops: int, records: Sequence[Record]) -> Row:
+def _point_row(point: AnyPoint, variant: Variant, images: int, crops: int, records: Sequence[TrialRecord]) -> Row:
     scaling = variant.scaling
-    errors = [record["logit_error"] for record in records if record["logit_error"] is not None]
-    counts = [record["counts"] for record in records]
+    errors = [record.logit_error for record in records if record.logit_error is not None]
+    counts = [record.counts for record in records]
     row: Row = {
         "format": point.format,
         "variant": point.variant,
@@ -53,61 +55,51 @@ def _point_row(point: AnyPoint, variant: Variant, images: int, crops: int, recor
         **{name: value for name, value in point._asdict().items() if name not in ("format", "variant")},
         "fault_maps": len(records),
         "images": images,
-        **_share("accuracy", [record["correct"] for record in records], images, crops),
-        **_share("agreement", [record["agree"] for record in records], images, crops),
-        "invalid": fmean(record["invalid"] for record in records) / images,
+        **_share("accuracy", [record.correct for record in records], images, crops),
+        **_share("agreement", [record.agree for record in records], images, crops),
+        "invalid": fmean(record.invalid for record in records) / images,
         "logit_error": float(f"{fmean(errors):.6g}") if errors else None,
-        "flips": fmean(sum(record["flips"].values()) for record in records),
-        "faulty_words": fmean(record["faulty_words"] for record in records),
+        "flips": fmean(sum(record.flips.values()) for record in records),
+        "faulty_words": fmean(record.faulty_words for record in records),
     }
     for field in FIELDS:
-        known = [record["flips"][field] for record in records if field in record["flips"]]
+        known = [record.flips[field] for record in records if field in record.flips]
         row[f"flips_{field}"] = fmean(known) if known else None
-    row["overflows"] = fmean(sum(record["overflows"].values()) for record in records)
-    row["underflows"] = fmean(count["underflows"] for count in counts)
-    row["overflow_layers"] = "+".join(dict.fromkeys(name for record in records for name in record["overflows"]))
-    row["guarded_words"] = fmean(count["guarded_words"] for count in counts)
+    row["overflows"] = fmean(sum(record.overflows.values()) for record in records)
+    row["underflows"] = fmean(count.underflows for count in counts)
+    row["overflow_layers"] = "+".join(dict.fromkeys(name for record in records for name in record.overflows))
+    row["guarded_words"] = fmean(count.guarded_words for count in counts)
     # These do not depend on faults: any trial of the point has them.
     for name in ("words_read", "divisions", "reciprocal_multiplications", "shifts"):
-        row[name] = counts[0][name]
+        row[name] = getattr(counts[0], name)
     return row
 
 
-_NO_CODE = {
-    "check_bits": 0,
-    "cells_per_bit": 1.0,
-    "rounded_words": 0,
-    "decode_energy_pj": 0.0,
-    "decode_area_um2": 0.0,
-    "decode_latency_ns": 0.0,
-}
+_NO_CODE: Row = {one.name: one.default for one in fields(CodedStorage) if one not in fields(Storage)}
 """What words take and cost that lie in no codewords, beside themselves."""
 
 
-def _read(record: Record, storage: Row) -> Row:
-    """What a decoder met and did in a trial: without one, all flips come through, and no word is anything but read."""
-    if "read" in record:
-        return record["read"]
-    wrong = {"cells": storage["stored_bits"], "wrong_cells": sum(record["flips"].values())}
-    return wrong | dict.fromkeys(OUTCOMES, 0) | {"silent": record["faulty_words"]}
+def _uncoded(record: TrialRecord, storage: Storage) -> Decoded:
+    """What a trial is without a decoder: all flips come through, and no word is anything but read."""
+    return Decoded(storage.stored_bits, sum(record.flips.values()), silent=record.faulty_words)
 
 
-def _decoder_row(reads: Sequence[Row], ecc: str) -> Row:
+def _decoder_row(reads: Sequence[Decoded], ecc: str) -> Row:
     """What the decoder met and did at one point, but for the flips that are left in the weights."""
-    cells = reads[0]["cells"]
-    row: Row = {"ecc": ecc, "wrong_cells": fmean(read["wrong_cells"] for read in reads)}
-    row["raw_ber"] = row["wrong_cells"] / cells
+    row: Row = {"ecc": ecc, "wrong_cells": fmean(read.wrong_cells for read in reads)}
+    row["raw_ber"] = row["wrong_cells"] / reads[0].cells
     for name in OUTCOMES:
-        row[f"{name}_words"] = fmean(read[name] for read in reads)
+        row[f"{name}_words"] = fmean(getattr(read, name) for read in reads)
     return row
 
 
-def mechanism_rows(scenario: Scenario, records: Mapping[Trial, Record]) -> list[Row]:
+def mechanism_rows(scenario: Scenario, records: Mapping[Trial, TrialRecord]) -> list[Row]:
     """One row for each mechanism at each point of a lifetime study; keys as in `columns.MECHANISMS`."""
     by_point: dict[AnyPoint, list[Mapping[str, int]]] = {}
     for trial in all_trials(scenario):
-        if not trial.point.fault_free:
-            by_point.setdefault(trial.point, []).append(records[trial]["read"]["changed"])
+        decoded = records[trial].decoded
+        if decoded is not None and not trial.point.fault_free:
+            by_point.setdefault(trial.point, []).append(decoded.changed)
     return [
         {**point._asdict(), "mechanism": name, "changed_cells": fmean(changed[name] for changed in found)}
         for point, found in by_point.items()
@@ -133,7 +125,7 @@ def _share(name: str, hits: Sequence[int], images: int, crops: int) -> Row:
     }
 
 
-def count_rows(scenario: Scenario, images: int, records: Mapping[Trial, Record]) -> list[Row]:
+def count_rows(scenario: Scenario, images: int, records: Mapping[Trial, TrialRecord]) -> list[Row]:
     """The counts of one fault-free pass: one row for each layer of each format and variant, and their total.
 
     The keys are those of `columns.count_columns`.
@@ -143,8 +135,8 @@ def count_rows(scenario: Scenario, images: int, records: Mapping[Trial, Record])
         record = next(
             record
             for trial, record in records.items()
-            if (trial.point.format, trial.point.variant) == (fmt, variant.name) and "layers" in record
+            if (trial.point.format, trial.point.variant) == (fmt, variant.name) and record.layers
         )
-        for layer, counts in (*record["layers"].items(), ("total", record["counts"])):
-            rows.append({"format": fmt, "variant": variant.name, "layer": layer, "images": images, **counts})
+        for layer, counts in (*record.layers.items(), ("total", record.counts)):
+            rows.append({"format": fmt, "variant": variant.name, "layer": layer, "images": images, **vars(counts)})
     return rows

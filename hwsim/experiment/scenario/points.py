@@ -62,6 +62,10 @@ class Trial(NamedTuple):
     point: AnyPoint
     map: int
 
+    def to_json(self) -> dict[str, Any]:
+        """What a line of the trial log says it is of: see `trial_of`."""
+        return {**self.point._asdict(), "map": self.map}
+
 
 def immune_label(bits: tuple[str, ...]) -> str:
     return "+".join(bits)

@@ -12,6 +12,7 @@ from hwsim.constants import show
 from hwsim.errors import HwsimError, unknown
 from hwsim.experiment.results import columns
 from hwsim.experiment.results.plans import cost_rows, plan_rows
+from hwsim.experiment.results.record import TrialRecord
 from hwsim.experiment.results.results import Results, Row
 from hwsim.experiment.results.store import CONSTANTS, COUNTS, MECHANISMS, RESULTS, ResultsFolder
 from hwsim.experiment.results.summary import count_rows, mechanism_rows, point_rows
@@ -24,7 +25,7 @@ from hwsim.experiment.studies.environment import load_captured
 from hwsim.experiment.studies.life import check_constants, device_config
 from hwsim.experiment.studies.progress import Progress
 from hwsim.experiment.studies.ready import as_stored, prepare
-from hwsim.experiment.studies.trials import Record, named, one_thread, store_weights
+from hwsim.experiment.studies.trials import named, one_thread, store_weights
 from hwsim.memory import Device, Memory
 from hwsim.memory.device.readout import Readout
 from hwsim.memory.technology.constants import GROUPS, Technology
@@ -63,7 +64,7 @@ def lifetime_study(
     todo = sum(trial not in records for trial in all_trials(scenario))
     done = 0
 
-    def keep(trial: Trial, record: Record) -> None:
+    def keep(trial: Trial, record: TrialRecord) -> None:
         nonlocal done
         records[trial] = record
         folder.append(trial, record)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from hwsim.experiment.results.record import CodedStorage, Decoded, TrialRecord
 from hwsim.experiment.results.summary import OUTCOMES
 from hwsim.experiment.scenario.points import Trial
 from hwsim.experiment.scenario.scenario import Variant
 from hwsim.experiment.studies.life import device_config
-from hwsim.experiment.studies.trials import Bench, Prepared, Record
+from hwsim.experiment.studies.trials import Bench, Prepared
 from hwsim.hardening import Hardened
 from hwsim.memory import Device, DeviceConfig, Faults, Memory
 from hwsim.memory.device.coded_flips import read_coded
@@ -42,46 +43,42 @@ class Ready:
             for _ in rehearsed.follow(scenario.mission.mission(sweep), self.prepared.memory):
                 pass
 
-    def trial(self, trial: Trial) -> Record:
+    def trial(self, trial: Trial) -> TrialRecord:
         """What a trial of an accuracy study gives: see `Prepared.trial`."""
         flips = self.prepared.flips(trial)
         if flips is None:
             return self.sound()
         return self.read(read_coded(flips, self.prepared.memory, self.kind, self.prepared.seed(trial)))
 
-    def sound(self) -> Record:
+    def sound(self) -> TrialRecord:
         """The run on a memory without faults."""
         record = self.prepared.run(None)
+        assert record.storage is not None
         codewords = -(-self.prepared.stored.stored_bits // self.code.word_bits) * self.code.codewords
         overhead = self.code.overhead()
-        record["storage"] |= {
-            "check_bits": codewords * self.code.check_bits,
-            "cells_per_bit": overhead.cells_per_bit,
-            "rounded_words": self.rounded_words,
-            "decode_energy_pj": overhead.decode.energy_pj,
-            "decode_area_um2": overhead.decode.area_um2,
-            "decode_latency_ns": overhead.decode.latency_ns,
-        }
-        record["read"] = {
-            "cells": codewords * self.code.cells,
-            "wrong_cells": 0,
-            "exponent_bits_set": self._exponent_bits_set(None),
-            **dict.fromkeys(OUTCOMES, 0),
-        }
-        return record
+        storage = CodedStorage(
+            **vars(record.storage),
+            check_bits=codewords * self.code.check_bits,
+            cells_per_bit=overhead.cells_per_bit,
+            rounded_words=self.rounded_words,
+            decode_energy_pj=overhead.decode.energy_pj,
+            decode_area_um2=overhead.decode.area_um2,
+            decode_latency_ns=overhead.decode.latency_ns,
+        )
+        decoded = Decoded(codewords * self.code.cells, 0, self._exponent_bits_set(None))
+        return replace(record, storage=storage, decoded=decoded)
 
-    def read(self, readout: Readout) -> Record:
+    def read(self, readout: Readout) -> TrialRecord:
         """The run on the words that a decoder gave."""
-        record = self.prepared.run(readout.faults)
         outcome = readout.outcome
-        record["read"] = {
-            "cells": outcome.codewords * self.code.cells,
-            "wrong_cells": readout.wrong_bits,
-            "exponent_bits_set": self._exponent_bits_set(readout.faults),
+        decoded = Decoded(
+            outcome.codewords * self.code.cells,
+            readout.wrong_bits,
+            self._exponent_bits_set(readout.faults),
             **{name: getattr(outcome, name) for name in OUTCOMES},
-            "changed": dict(readout.changed),
-        }
-        return record
+            changed=dict(readout.changed),
+        )
+        return replace(self.prepared.run(readout.faults), decoded=decoded)
 
     def _exponent_bits_set(self, faults: Faults | None) -> int | None:
         """Exponent bits stored as 0 and read as 1; None for a format without an exponent."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,6 +13,7 @@ from torch import Tensor
 from hwsim.datapath import Accelerator, Plan
 from hwsim.errors import HwsimError
 from hwsim.experiment.results.plans import KeptPlan, Plans, datapath_config, keep_plan, peaks_of
+from hwsim.experiment.results.record import Storage, TrialRecord
 from hwsim.experiment.scenario.points import Point, Trial
 from hwsim.experiment.scenario.scenario import Scenario, Variant
 from hwsim.hardening import Constants, Hardened, Scaling, harden
@@ -22,8 +22,6 @@ from hwsim.memory.ecc import Code
 from hwsim.memory.random import Seed
 from hwsim.network import Network
 from hwsim.words import get_format
-
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +126,7 @@ class Prepared:
     memory: Memory
     accelerator: Accelerator
 
-    def trial(self, trial: Trial) -> Record:
+    def trial(self, trial: Trial) -> TrialRecord:
         """What a trial gives.
 
         A fault map is a matter of the scenario's seed and the map's number, and of nothing else: two variants under
@@ -153,28 +151,23 @@ class Prepared:
             immune |= fmt.bit_mask(selector)
         return BitFlips((ber * settings.zero_to_one, ber * settings.one_to_zero), immune=immune)
 
-    def run(self, faults: Faults | None) -> Record:
-        """What the images gave under some faults, as plain values for the trial log."""
+    def run(self, faults: Faults | None) -> TrialRecord:
+        """What the images gave under some faults."""
         bench = self.bench
         run = self.accelerator.run(bench.images, faults, bench.scenario.data.batch)
-        record: Record = {
-            "correct": int((run.predictions == bench.labels).sum()),
-            "agree": int((run.predictions == bench.predictions).sum()),
-            "invalid": int(run.invalid.sum()),
-            "logit_error": _logit_error(run.logits, bench.logits),
-            "flips": faults.by_field() if faults is not None else _no_flips(self.stored),
-            "faulty_words": len(faults) if faults is not None else 0,
-            "overflows": run.nonfinite,
-            "counts": run.counts.total.as_dict(),
-        }
-        if faults is None:
-            record["layers"] = {name: layer.as_dict() for name, layer in run.counts.items()}
-            record["storage"] = {
-                "stored_bits": self.stored.stored_bits,
-                "constant_bits": self.stored.constant_bits,
-                "clipped": sum(self.stored.clipped.values()),
-            }
-        return record
+        storage = Storage(self.stored.stored_bits, self.stored.constant_bits, sum(self.stored.clipped.values()))
+        return TrialRecord(
+            correct=int((run.predictions == bench.labels).sum()),
+            agree=int((run.predictions == bench.predictions).sum()),
+            invalid=int(run.invalid.sum()),
+            logit_error=_logit_error(run.logits, bench.logits),
+            flips=faults.by_field() if faults is not None else _no_flips(self.stored),
+            faulty_words=len(faults) if faults is not None else 0,
+            overflows=run.nonfinite,
+            counts=run.counts.total,
+            layers=dict(run.counts) if faults is None else {},
+            storage=storage if faults is None else None,
+        )
 
 
 def _no_flips(stored: Hardened) -> dict[str, int]:
