@@ -5,9 +5,12 @@ A page says `<!-- generated: settings -->` where the table of that name is to st
 
 from __future__ import annotations
 
+import ast
 import math
 import re
+import runpy
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 MARKER = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
@@ -25,6 +28,37 @@ def generated(function: Callable[[], str]) -> Callable[[], str]:
     """The function's result stands where a page has a marker with the function's name."""
     TABLES[function.__name__] = function
     return function
+
+
+@generated
+def house() -> str:
+    """The rooms of hwsim and what they import."""
+    return _drawing("hwsim")
+
+
+@generated
+def memory_house() -> str:
+    """The rooms of the memory and what they import."""
+    return _drawing("hwsim.memory")
+
+
+@generated
+def room_table() -> str:
+    """Every room, and the first sentence of its docstring."""
+    rows = []
+    for room in _HOUSE["rooms"]():
+        file = _HOUSE["ROOT"] / "hwsim" / room / "__init__.py"
+        source = file if file.exists() else file.parent.with_suffix(".py")
+        said = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or ""
+        rows.append((f"`{room}`", " ".join(said.partition("\n\n")[0].split())))
+    return _table(("room", "what it is"), rows)
+
+
+_HOUSE = runpy.run_path(str(Path(__file__).with_name("house.py")))
+
+
+def _drawing(package: str) -> str:
+    return f"<div>{_HOUSE['drawing'](package)}</div>"
 
 
 @generated
@@ -135,7 +169,6 @@ def counters() -> str:
 @generated
 def division_costs() -> str:
     import csv
-    from pathlib import Path
 
     with (Path(__file__).parent / "assets" / "divisions.csv").open(newline="", encoding="utf-8") as file:
         counted = {(row["network"].removeprefix("torchvision/"), row["way"]): row for row in csv.DictReader(file)}

@@ -11,6 +11,7 @@ The blocks of one page run from top to bottom in one empty folder; its Python bl
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import math
 import os
@@ -162,6 +163,28 @@ def test_the_api_reference_holds_every_public_name() -> None:
     documented = set(re.findall(r"^::: ([\w.]+)$", pages, re.M))
     homes = {getattr(getattr(hwsim, name), "__module__", "") + "." + name for name in hwsim.__all__ if name[0] != "_"}
     assert homes <= documented
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_module_and_name_that_a_page_mentions_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert [name for name in re.findall(r"(?<![/.\w-])hwsim(?:\.[A-Za-z]\w*)+", text) if not exists(name)] == []
+    files = re.findall(r"(?<![\w./])(?:hwsim|tests|docs)/[\w/]+\.(?:py|toml|md)", text)
+    assert [file for file in files if not (ROOT / file).exists()] == []
+
+
+def exists(name: str) -> bool:
+    """Whether a dotted name is a module, or something in one."""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[length:]:
+            found = getattr(found, part, None)
+        return found is not None
+    return False
 
 
 def test_the_links_of_the_readme_lead_somewhere() -> None:

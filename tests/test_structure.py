@@ -6,6 +6,7 @@ import importlib
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -77,6 +78,15 @@ LIGHT = {
 def test_what_must_stay_light_does_not_import_what_is_heavy(module: str) -> None:
     code = f"import sys, {module}; print(*sorted({LIGHT[module]} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"
+
+
+@pytest.mark.parametrize("package", ["hwsim", "hwsim.memory"])
+def test_a_drawing_has_every_room_above_those_that_it_imports(package: str) -> None:
+    found, names = house.rooms(package), {}
+    for shape in ElementTree.fromstring(house.drawing(package)).iter("{http://www.w3.org/2000/svg}text"):
+        names[shape.text] = float(shape.attrib["y"])
+    assert names.keys() == found.keys()
+    assert all(names[room] < names[below] for room, down in found.items() for below in down)
 
 
 def test_constants_stand_on_next_to_nothing() -> None:

@@ -11,7 +11,7 @@ from hwsim.memory.ecc.code import POLICIES, Code, Decoded, Outcome, Stored, outc
 from hwsim.memory.ecc.gates import Circuit, Cost, Gates, GateTable, Overhead
 from hwsim.memory.ecc.in_place import InPlaceParity, InPlaceSecded
 from hwsim.memory.ecc.linear import LinearCode
-from hwsim.memory.ecc.names import code_names, get_code, in_place_parity
+from hwsim.memory.ecc.names import add_code, code_names, get_code, in_place_parity
 from hwsim.memory.ecc.packing import pack, unpack
 from hwsim.memory.ecc.rounding import Rounding, round_words
 from hwsim.memory.ecc.triplication import Triplication
@@ -32,6 +32,7 @@ __all__ = [
     "Rounding",
     "Stored",
     "Triplication",
+    "add_code",
     "code_names",
     "get_code",
     "in_place_parity",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import TypeAlias
 
 from hwsim.errors import HwsimError, unknown
 from hwsim.memory.ecc.bch import bch_checks, bch_columns
@@ -13,21 +16,26 @@ from hwsim.memory.ecc.linear import LinearCode
 from hwsim.memory.ecc.triplication import Triplication
 from hwsim.words import WordFormat, get_format
 
-_NAMES = (
-    "none",
-    "parity_zero",
-    "secded",
-    "bch_dec",
-    "bch_dec_ted",
-    "tmr_exponent",
-    "in_place_parity",
-    "in_place_secded",
-)
+Builder: TypeAlias = Callable[[str, int, WordFormat], Code]
 
 
 def code_names() -> list[str]:
     """The codes that `get_code` knows."""
-    return list(_NAMES)
+    return list(_BUILDERS)
+
+
+def add_code(name: str, build: Builder) -> None:
+    """Make a code of one's own known by a name, to devices and scenarios too.
+
+    Args:
+        name: what to call it.
+        build: one codeword of it, from its name, the data bits of a memory word, and the format of the numbers there.
+
+    Raises `HwsimError` for a name that is taken.
+    """
+    if name in _BUILDERS:
+        raise HwsimError(f"There is a code called {name!r} already: choose another name.")
+    _BUILDERS[name] = build
 
 
 def get_code(name: str, word_bits: int, fmt: WordFormat | str, uncorrectable: str = "zero") -> Code:
@@ -49,7 +57,7 @@ def get_code(name: str, word_bits: int, fmt: WordFormat | str, uncorrectable: st
     * `in_place_parity`: the lowest fraction bit is the parity of the bits above the fraction; no further cells.
 
     Args:
-        name: one of these.
+        name: one of these, or of `add_code`.
         word_bits: data bits of a memory word.
         fmt: the number format, or its name.
         uncorrectable: "zero" or "as_read": what a codeword reads as that is found wrong and cannot be corrected.
@@ -58,38 +66,38 @@ def get_code(name: str, word_bits: int, fmt: WordFormat | str, uncorrectable: st
     for such words or numbers.
     """
     fmt = get_format(fmt)
-    if name not in _NAMES:
-        raise unknown("code", name, _NAMES)
+    if name not in _BUILDERS:
+        raise unknown("code", name, _BUILDERS)
     if word_bits < 1 or word_bits % fmt.width:
         raise HwsimError(
             f"Memory words of {word_bits} bits do not hold whole words of {fmt.name}: choose a multiple of {fmt.width}."
         )
-    code = _build(name, word_bits, fmt)
+    code = _BUILDERS[name](name, word_bits, fmt)
     return replace(code, codewords=word_bits // code.data_bits, uncorrectable=uncorrectable)
 
 
-def _build(name: str, word_bits: int, fmt: WordFormat) -> Code:
-    """One codeword of the code."""
-    match name:
-        case "none":
-            return _linear(name, fmt.width, 0, (0,) * fmt.width, corrects=0, detects=0)
-        case "parity_zero":
-            return _linear(name, fmt.width, 1, (1,) * fmt.width, corrects=0, detects=1)
-        case "secded":
-            bits = _single_codeword(name, word_bits)
-            return _linear(name, bits, hsiao_checks(bits), hsiao_columns(bits), corrects=1, detects=2)
-        case "bch_dec" | "bch_dec_ted":
-            bits, extended = _single_codeword(name, word_bits), name == "bch_dec_ted"
-            columns = bch_columns(bits, extended=extended)
-            checks = bch_checks(bits, extended=extended)
-            return _linear(name, bits, checks, columns, corrects=2, detects=2 + extended)
-        case "tmr_exponent":
-            head = fmt.width - _fraction_bits(fmt)
-            return Triplication(name=name, data_bits=fmt.width, check_bits=2 * head, copied_bits=head)
-        case "in_place_parity":
-            return in_place_parity(fmt)
-        case _:
-            return _in_place_secded(name, word_bits, fmt)
+def _none(name: str, word_bits: int, fmt: WordFormat) -> Code:
+    return _linear(name, fmt.width, 0, (0,) * fmt.width, corrects=0, detects=0)
+
+
+def _parity(name: str, word_bits: int, fmt: WordFormat) -> Code:
+    return _linear(name, fmt.width, 1, (1,) * fmt.width, corrects=0, detects=1)
+
+
+def _secded(name: str, word_bits: int, fmt: WordFormat) -> Code:
+    bits = _single_codeword(name, word_bits)
+    return _linear(name, bits, hsiao_checks(bits), hsiao_columns(bits), corrects=1, detects=2)
+
+
+def _bch(name: str, word_bits: int, fmt: WordFormat, *, extended: bool) -> Code:
+    bits = _single_codeword(name, word_bits)
+    checks, columns = bch_checks(bits, extended=extended), bch_columns(bits, extended=extended)
+    return _linear(name, bits, checks, columns, corrects=2, detects=2 + extended)
+
+
+def _triplication(name: str, word_bits: int, fmt: WordFormat) -> Code:
+    head = fmt.width - _fraction_bits(fmt)
+    return Triplication(name=name, data_bits=fmt.width, check_bits=2 * head, copied_bits=head)
 
 
 def in_place_parity(fmt: WordFormat, parity_bits: int = 1, uncorrectable: str = "zero") -> InPlaceParity:
@@ -132,7 +140,7 @@ def _single_codeword(name: str, word_bits: int) -> int:
     return word_bits
 
 
-def _in_place_secded(name: str, word_bits: int, fmt: WordFormat) -> InPlaceSecded:
+def _in_place_secded(name: str, word_bits: int, fmt: WordFormat) -> Code:
     code = InPlaceSecded(name=name)
     twos_complement = not fmt.is_floating and fmt.lowest < -fmt.largest
     if fmt.width != 8 or not twos_complement:
@@ -146,3 +154,16 @@ def _in_place_secded(name: str, word_bits: int, fmt: WordFormat) -> InPlaceSecde
 
 def _fraction_bits(fmt: WordFormat) -> int:
     return sum(field.width for field in fmt.fields if field.name == "fraction")
+
+
+_BUILDERS: dict[str, Builder] = {
+    "none": _none,
+    "parity_zero": _parity,
+    "secded": _secded,
+    "bch_dec": partial(_bch, extended=False),
+    "bch_dec_ted": partial(_bch, extended=True),
+    "tmr_exponent": _triplication,
+    "in_place_parity": lambda name, word_bits, fmt: in_place_parity(fmt),
+    "in_place_secded": _in_place_secded,
+}
+"""Name of a code -> one codeword of it, from the name, the data bits of a memory word, and the number format."""

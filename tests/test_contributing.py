@@ -1,0 +1,253 @@
+"""Each thing that the manual says how to add (`docs/contributing.md`), added once and used, by public names alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import hwsim
+from hwsim.constants import Constant, load_table
+from hwsim.datapath import DatapathConfig, PlanOptions, interval_peaks, make_plan
+from hwsim.datapath.costs import prices, typical
+from hwsim.memory import Condition, Device, Memory, Phase
+from hwsim.memory.ecc import LinearCode, add_code, get_code, names
+from hwsim.memory.mechanisms.mechanism import FORCE_0, TOGGLE, Mechanism, Situation, Traits, Upsets
+from hwsim.memory.technology.constants import technology
+from hwsim.network import Rule, operators, teach
+from hwsim.network.operators.bounds import increasing
+from hwsim.words import FloatFormat, WordFormat, get_format
+
+IMAGES = torch.linspace(-1, 1, 4 * 3 * 6 * 6).reshape(4, 3, 6, 6)
+
+
+def small(between: nn.Module) -> nn.Module:
+    """A convolution, something, and a layer of logits."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), between, nn.Flatten(), nn.Linear(64, 5)).eval()
+
+
+def logits(module: nn.Module) -> torch.Tensor:
+    with torch.no_grad():
+        return module(IMAGES)
+
+
+# A number format
+
+
+def test_a_format_of_ones_own_holds_weights() -> None:
+    own = FloatFormat("fp8_e3m4", 3, 4)
+    assert own.encode([1.5, -0.25, 15.5]).tolist() == [0b0_011_1000, 0b1_001_0000, 0b0_110_1111]
+    assert own.largest == (2 - 2**-4) * 2**3
+    module = small(nn.ReLU())
+    stored = hwsim.harden(hwsim.capture(module, IMAGES), own, hwsim.Scaling())
+    reference = logits(module)
+    error = (hwsim.Accelerator(stored, "per_layer").run(IMAGES).logits - reference).abs().max()
+    assert 0 < error < 2 * 2**-5 * reference.abs().max()  # two layers, each weight rounded to 5 bits
+
+
+# An operation
+
+
+@torch.library.custom_op("contributing::halved_below", mutates_args=())
+def halved_below(x: torch.Tensor) -> torch.Tensor:
+    return torch.where(x < 0, x / 2, x)
+
+
+@halved_below.register_fake
+def _(x: torch.Tensor) -> torch.Tensor:
+    return torch.empty_like(x)
+
+
+class HalvedBelow(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.ops.contributing.halved_below(x)
+
+
+def test_an_operation_that_is_taught_is_planned_bounded_and_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operators.operator, "_TABLE", dict(operators.operator._TABLE))
+    module = small(HalvedBelow())
+    network = hwsim.capture(module, IMAGES)
+    stored = hwsim.harden(network, "fp32", hwsim.Scaling())
+    with pytest.raises(hwsim.HwsimError, match=r"contributing.halved_below.default in 1 needs its input unscaled"):
+        make_plan(stored, "logits")
+    teach(torch.ops.contributing.halved_below.default, Rule("carry"), bound=increasing)
+    reference = logits(module)
+    for way in ("per_layer", "logits"):
+        assert torch.allclose(hwsim.Accelerator(stored, way).run(IMAGES).logits, reference, rtol=1e-4, atol=1e-5)
+    peaks = interval_peaks(network, -1, 1)
+    assert all(math.isfinite(peak) for peak in peaks.values())
+    assert max(peaks.values()) >= reference.abs().max()
+
+
+# A technology and a mechanism
+
+TABLE = """
+title = "Leaky cells"
+mechanisms = []
+
+[constants.leak_rate]
+value = 0.02
+unit = "1/h"
+source = "chosen for a test"
+trust = "assumed"
+
+[geometry.banks]
+value = 2
+unit = "1"
+source = "chosen for a test"
+trust = "assumed"
+"""
+
+
+class Leak(Mechanism):
+    """Charge that is lost at a constant rate, until a cell is written again."""
+
+    name = "leak"
+    traits = Traits("1 to 0", "until rewritten", "cell", "since write", "write")
+    stage = "retain"
+
+    def __init__(self, rate_per_s: float) -> None:
+        self.rate_per_s = rate_per_s
+
+    def upsets(self, situation: Situation) -> Upsets:
+        return situation.weak(-math.expm1(-self.rate_per_s * situation.since_write.duration_s), becomes=FORCE_0)
+
+
+def test_a_technology_of_ones_own_lives_with_its_mechanism(tmp_path: Path) -> None:
+    (tmp_path / "leaky.toml").write_text(TABLE, encoding="utf-8")
+    leaky = technology(tmp_path / "leaky.toml")
+    assert (leaky.name, leaky.title) == ("leaky", "Leaky cells")
+    device = Device(leaky, [Leak(leaky["leak_rate"].to("1/s"))], seed=1)
+    bits = 8 * 5000
+    device.write(Memory({"w": np.full(bits // 8, 0xFF, np.uint8)}, get_format("int8")))
+    lost = []
+    for _ in range(2):
+        device.advance(Phase(10 * 3600, Condition()))
+        lost.append(int(np.bitwise_count(device.read().faults.before ^ device.read().faults.after).sum()))
+    for hours, count in zip((10, 20), lost, strict=True):
+        share = 1 - math.exp(-0.02 * hours)
+        assert abs(count - bits * share) < 4.5 * math.sqrt(bits * share * (1 - share))
+
+
+# A code
+
+
+class OneCell(Mechanism):
+    """One cell of a memory reads the other way round."""
+
+    name = "one_cell"
+    traits = Traits("both", "permanent", "cell", "none", "nothing")
+    stage = "read"
+
+    def upsets(self, situation: Situation) -> Upsets:
+        return Upsets.of([5], TOGGLE)
+
+
+def hamming(name: str, word_bits: int, fmt: WordFormat) -> LinearCode:
+    """The (12, 8) code of Hamming's paper: the syndrome is the place of the wrong cell, counted from one."""
+    places = tuple(place for place in range(1, 13) if place.bit_count() > 1)
+    return LinearCode(name=name, data_bits=8, check_bits=4, columns=places, corrects=1, detects=1)
+
+
+@pytest.fixture
+def own_code(monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(names, "_BUILDERS", dict(names._BUILDERS))
+    add_code("hamming", hamming)
+    return "hamming"
+
+
+def test_a_code_of_ones_own_protects_a_device(own_code: str) -> None:
+    code = get_code(own_code, 64, "int8")
+    data = np.arange(256)
+    cells = code.encode(data)
+    for cell in range(12):
+        flip = (1 << cell, 0) if cell < 8 else (0, 1 << cell - 8)
+        assert (code.decode(cells.data ^ np.uint64(flip[0]), cells.check ^ np.uint64(flip[1])).data == data).all()
+    memory = Memory({"w": np.arange(64, dtype=np.uint8)}, get_format("int8"))
+    for ecc, wrong in (("none", 1), (own_code, 0)):
+        device = Device(mechanisms=[OneCell()], ecc=ecc, seed=1)
+        device.write(memory)
+        assert len(device.read().faults) == wrong
+    with pytest.raises(hwsim.HwsimError, match="There is a code called 'secded' already"):
+        add_code("secded", hamming)
+
+
+# An entry of a cost table
+
+COSTS = """
+[bf16.shift]
+energy = { value = [0.01, 0.02, 0.04], unit = "pJ", source = "chosen for a test", trust = "assumed" }
+[bf16.reciprocal]
+energy = { value = "900 fJ", unit = "pJ", source = "chosen for a test", trust = "assumed" }
+[bf16.division]
+energy = { value = 6, unit = "pJ", source = "chosen for a test", trust = "assumed" }
+"""
+
+
+def test_a_cost_table_of_ones_own_is_what_a_plan_minimises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_costs").mkdir()
+    (tmp_path / "own_costs" / "__init__.py").touch()
+    (tmp_path / "own_costs" / "costs.toml").write_text(COSTS, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    table = load_table("own_costs", "costs.toml")["bf16"]
+    assert table["division"]["energy"] == Constant("energy", 6, "pJ", "chosen for a test", "assumed")
+    own = prices({kind: typical(entry["energy"]) for kind, entry in table.items()}).values
+    assert own == pytest.approx({"shift": 0.02, "reciprocal": 0.9, "division": 6})
+    stored = hwsim.harden(hwsim.capture(small(nn.ReLU()), IMAGES), "fp32", hwsim.Scaling())
+    for divider, price in (("exact", 6), ("reciprocal", 0.9)):
+        config = DatapathConfig(divider=divider, bias_multiplier=False)
+        plan = make_plan(stored, "planned", config, options=PlanOptions(prices=own))
+        assert plan.solution is not None
+        assert plan.solution.cost == pytest.approx(5 * price)  # of the logits alone
+
+
+# A study
+
+
+def test_a_study_of_ones_own_is_a_loop_over_public_steps() -> None:
+    module = small(nn.ReLU())
+    network = hwsim.capture(module, IMAGES)
+    truth = logits(module).argmax(1)
+    rows = []
+    for divider in ("exact", "reciprocal"):
+        stored = hwsim.harden(network, "fp16", hwsim.Scaling())
+        memory = hwsim.Memory(stored.words, stored.format)
+        accelerator = hwsim.Accelerator(stored, "per_layer", DatapathConfig(divider=divider))
+        for ber in (0, 1e-3, 0.5):
+            faults = hwsim.BitFlips(ber=ber).draw(memory, seed=1)
+            run = accelerator.run(IMAGES, faults)
+            rows.append((divider, ber, len(faults), run.accuracy(truth)))
+    exact, reciprocal = rows[:3], rows[3:]
+    assert [row[2] for row in exact] == [row[2] for row in reciprocal]  # the same weak cells
+    assert exact[0][2:] == reciprocal[0][2:] == (0, 1.0)
+    words = sum(tensor.size for tensor in stored.words.values())
+    faulty = words * (1 - 0.5**16)
+    assert abs(exact[2][2] - faulty) <= 1
+    assert 0 < exact[1][2] < 16e-3 * words * 3
+
+
+# The page itself
+
+
+def files_of(text: str) -> Iterator[str]:
+    for part in text.split("`")[1::2]:
+        if part.startswith(("hwsim/", "tests/", "docs/")) and "<" not in part:
+            yield part
+
+
+def test_the_files_that_the_page_names_are_there_and_no_list_has_more_than_three() -> None:
+    root = Path(__file__).parents[1]
+    text = (root / "docs" / "contributing.md").read_text(encoding="utf-8")
+    assert [file for file in files_of(text) if not (root / file).exists()] == []
+    lists: dict[str, int] = {}
+    for section in text.partition("## How to add")[2].partition("\n## ")[0].split("\n### ")[1:]:
+        title, _, body = section.partition("\n")
+        lists[title] = sum(line[:3] in {f"{n}. " for n in range(1, 10)} for line in body.splitlines())
+    assert len(lists) == 7
+    assert all(1 <= count <= 3 for count in lists.values())
