@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -133,6 +137,46 @@ def test_a_technology_of_ones_own_lives_with_its_mechanism(tmp_path: Path) -> No
     for hours, count in zip((10, 20), lost, strict=True):
         share = 1 - math.exp(-0.02 * hours)
         assert abs(count - bits * share) < 4.5 * math.sqrt(bits * share * (1 - share))
+
+
+MODULE = """
+from hwsim.memory.mechanisms.generic import Flips
+
+
+def build(technology):
+    return {"loss": lambda: Flips((0.0, technology["leak_rate"].to("1/s")), "second", "loss")}
+"""
+LIFE = """
+import numpy as np
+
+from hwsim.memory import Condition, Device, Memory, Phase
+from hwsim.memory.technology.constants import technologies
+from hwsim.words import get_format
+
+assert "leaky_cells" in technologies()
+device = Device("leaky_cells", seed=1)
+device.write(Memory({"w": np.full(5000, 0xFF, np.uint8)}, get_format("int8")))
+device.advance(Phase(10 * 3600, Condition()))
+readout = device.read()
+print(*readout.changed, int(np.bitwise_count(readout.faults.before ^ readout.faults.after).sum()))
+"""
+
+
+def test_a_technology_that_comes_along_is_a_table_and_a_module(tmp_path: Path) -> None:
+    """In a copy of the package, to which two files are added and in which none is changed."""
+    copy = tmp_path / "hwsim"
+    shutil.copytree(Path(hwsim.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    table = TABLE.replace("mechanisms = []", 'mechanisms = ["loss"]')
+    (copy / "memory" / "technology" / "tables" / "leaky_cells.toml").write_text(table, encoding="utf-8")
+    (copy / "memory" / "mechanisms" / "leaky.py").write_text(MODULE, encoding="utf-8")
+    lived = subprocess.run(
+        [sys.executable, "-c", LIFE], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    name, count = lived.stdout.split()
+    bits, share = 8 * 5000, 1 - math.exp(-0.02 * 10)
+    assert name == "loss"
+    assert abs(int(count) - bits * share) < 4.5 * math.sqrt(bits * share * (1 - share))
 
 
 # A code
