@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hwsim.constants.units import duration
-from hwsim.experiment.results.results import PLACES, Results, Row
+from hwsim.experiment.results.columns import PLACES
+from hwsim.experiment.results.results import Results, Row
 from hwsim.experiment.scenario.scenario import Variant
 from hwsim.report.axes import NO_FAULTS, rate, text_of
 from hwsim.report.estimates import fault_free, sound_rows

@@ -180,6 +180,14 @@ CONSTANTS = (
 )
 
 
+PLACES = {
+    "accuracy": ("immune", "ber"),
+    "bit_errors": ("bit", "field"),
+    "lifetime": ("temperature_c", "voltage_v", "refresh_every_s", "read_at_s"),
+}
+"""The columns that tell the points of a study apart, beside format and variant."""
+
+
 def of_points(scenario: Scenario) -> tuple[Column, ...]:
     """The columns of results.csv."""
     if scenario.study == "accuracy":

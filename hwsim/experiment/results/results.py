@@ -112,7 +112,7 @@ class Results(Shown):
     @property
     def _places(self) -> tuple[str, ...]:
         """The columns that tell points apart."""
-        return ("format", "variant", *PLACES[self.scenario.study])
+        return ("format", "variant", *columns.PLACES[self.scenario.study])
 
     def _table(self) -> Tabular:
         """Each point with its accuracy and agreement, and their intervals over fault maps."""
@@ -135,13 +135,6 @@ class Results(Shown):
         note = f"[low, high]: 95 % interval over {maps} {draw}s" if maps > 1 else f"one {draw} a point: no interval"
         return Tabular(heading, (*heads, ">accuracy", ">", ">agreement", ">"), cells, note)
 
-
-PLACES = {
-    "accuracy": ("immune", "ber"),
-    "bit_errors": ("bit", "field"),
-    "lifetime": ("temperature_c", "voltage_v", "refresh_every_s", "read_at_s"),
-}
-"""The columns that tell the points of a study apart, beside format and variant."""
 
 _HEADS = {
     "ber": "BER",
