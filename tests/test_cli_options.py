@@ -415,10 +415,10 @@ def _(command: Command) -> None:
     network = capture(load_network("squeezenet1_1", "random"), torch.zeros(2, 3, 64, 64))
     rows = division_table(network, config=DatapathConfig(inner_multipliers=True))
     row = next(row for row in rows if row.way == "planned")
-    listed = [(place["tensor"], place["kind"], place["elements"]) for place in found["places"]]
-    assert listed == [(place.tensor, place.kind, place.elements) for place in row.places]
+    listed = [(site["tensor"], site["kind"], site["elements"]) for site in found["sites"]]
+    assert listed == [(site.tensor, site.kind, site.elements) for site in row.sites]
     # The last mean takes up what the logits are divided by otherwise.
-    assert "absorbed" in {kind for _, kind, _ in listed} - {place["kind"] for place in plain["places"]}
+    assert "absorbed" in {kind for _, kind, _ in listed} - {site["kind"] for site in plain["sites"]}
 
 
 @case("divisions", "--json")
@@ -428,28 +428,28 @@ def _(command: Command) -> None:
 
 def listed(command: Command, *arguments: str) -> list[tuple[str, int]]:
     (way,) = said(command, "divisions", "lenet5", "--list", *arguments)["ways"]
-    return [(place["tensor"], place["elements"]) for place in way["places"]]
+    return [(site["tensor"], site["elements"]) for site in way["sites"]]
 
 
-def places(way: str) -> list[tuple[str, int]]:
+def division_sites(way: str) -> list[tuple[str, int]]:
     row = next(row for row in division_table(lenet5(), Scaling()) if row.way == way)
-    return [(place.tensor, place.elements) for place in row.places]
+    return [(site.tensor, site.elements) for site in row.sites]
 
 
 @case("divisions", "--list")
 def _(command: Command) -> None:
-    assert listed(command) == places("planned")
+    assert listed(command) == division_sites("planned")
 
 
 @case("divisions", "--way")
 def _(command: Command) -> None:
-    assert listed(command, "--way", "per_layer") == places("per_layer") != places("planned")
+    assert listed(command, "--way", "per_layer") == division_sites("per_layer") != division_sites("planned")
 
 
 def drawing(way: str, fold: int = 0) -> str:
     row = next(row for row in division_table(lenet5(), Scaling()) if row.way == way)
     assert row.plan is not None
-    return draw_plan(lenet5(), row.plan, row.places, fold)
+    return draw_plan(lenet5(), row.plan, row.sites, fold)
 
 
 @case("divisions", "--draw")

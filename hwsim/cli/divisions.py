@@ -105,14 +105,14 @@ def divisions(
             raise HwsimError(f"{way} has no divisions to list. {row.impossible}")
     if as_json:
         about = {"network": loaded.name, "image_shape": shape, "images": batch}
-        shown_ways = [_place_data(row)] if everywhere else [_row_data(one) for one in rows]
+        shown_ways = [_site_data(row)] if everywhere else [_row_data(one) for one in rows]
         print_json({**about, "ways": shown_ways})
         return
     console = stdout()
     images = f"{batch} image{'s' if batch > 1 else ''} of {' x '.join(map(str, shape))}"
     if everywhere:
         console.print(f"{loaded.name}, {way}, {images}", highlight=False)
-        for line in shown.place_lines(row):
+        for line in shown.site_lines(row):
             console.print(plain(line), soft_wrap=True)
     else:
         words = next((row.counts.total.words_read for row in rows if row.counts is not None), 0)
@@ -170,20 +170,20 @@ def _row_data(row: DivisionCost) -> dict[str, object]:
     }
 
 
-def _place_data(row: DivisionCost) -> dict[str, object]:
+def _site_data(row: DivisionCost) -> dict[str, object]:
     """Every division of a way as plain data."""
     return {
         "way": row.way,
-        "places": [
+        "sites": [
             {
-                "tensor": place.tensor,
-                "readers": place.readers,
-                "kind": place.kind,
-                "elements": place.elements,
-                "by": place.by,
-                "cause": str(place.cause),
+                "tensor": site.tensor,
+                "readers": site.readers,
+                "kind": site.kind,
+                "elements": site.elements,
+                "by": site.by,
+                "cause": str(site.cause),
             }
-            for place in row.places
+            for site in row.sites
         ],
     }
 
@@ -194,7 +194,7 @@ def _draw_plan(network: Network, row: DivisionCost, fold: int, path: Path) -> No
     if row.plan is None:
         raise HwsimError(f"{row.way} cannot be drawn. {row.impossible}")
     try:
-        path.write_text(draw_plan(network, row.plan, row.places, fold), encoding="utf-8")
+        path.write_text(draw_plan(network, row.plan, row.sites, fold), encoding="utf-8")
     except OSError as error:
         raise HwsimError(f"The drawing cannot be written to {path}: {error.strerror}.") from error
 

@@ -15,7 +15,7 @@ from hwsim.datapath.counts import Tally
 from hwsim.datapath.plan import WAYS, Plan
 from hwsim.datapath.plans.placement import make_plan
 from hwsim.datapath.plans.ranges import chunk_of, peaks_along
-from hwsim.datapath.plans.sites import COUNTER_OF, places
+from hwsim.datapath.plans.sites import COUNTER_OF, division_sites
 from hwsim.datapath.port import ReadPort
 from hwsim.datapath.run import Run
 from hwsim.datapath.walk import Walk
@@ -60,9 +60,9 @@ class Accelerator(Shown):
         """What it is made of, and what it rescales for one image, by its plan and the shapes alone."""
         config, batch = self.config, self.config.batch
         rescaled = dict.fromkeys(COUNTER_OF.values(), 0.0)
-        for place in places(self.hardened, self.plan, config):
-            if place.kind in COUNTER_OF:
-                rescaled[COUNTER_OF[place.kind]] += place.elements / (batch if place.per_read else 1)
+        for site in division_sites(self.hardened, self.plan, config):
+            if site.kind in COUNTER_OF:
+                rescaled[COUNTER_OF[site.kind]] += site.elements / (batch if site.per_read else 1)
         shape = " x ".join(map(str, self.network.input.shape))
         rows = [
             ["network", f"{len(self.network.operations)} operations, images of {shape}"],

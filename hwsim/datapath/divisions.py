@@ -17,7 +17,7 @@ from hwsim.datapath.plan import WAYS, Plan, place_divisions
 from hwsim.datapath.plans.least_cost import PlanOptions, first_out_of_range, least_cost_plan
 from hwsim.datapath.plans.ranges import true_peaks
 from hwsim.datapath.plans.repairs import Repair, repairs
-from hwsim.datapath.plans.sites import Place, places, price
+from hwsim.datapath.plans.sites import Site, division_sites, price
 from hwsim.errors import HwsimError
 from hwsim.hardening import Scaling, harden
 from hwsim.network import Network
@@ -34,7 +34,7 @@ class DivisionCost:
         constant_bits: safe memory for all scaling constants, in bits, whatever the way.
         impossible: the reason why this way cannot be exact on this network, else empty.
         plan: the scales and rescalings; None if the way is impossible.
-        places: every place where a scale changes, which add up to the counts.
+        sites: every division site; they add up to the counts.
         cost: what these cost for one image, in the prices of the options.
         images: images in the batch.
         overflow: the first layer that left the range of its format in the run; empty if none did.
@@ -47,7 +47,7 @@ class DivisionCost:
     constant_bits: int
     impossible: str = ""
     plan: Plan | None = None
-    places: tuple[Place, ...] = ()
+    sites: tuple[Site, ...] = ()
     cost: float = 0.0
     images: int = 1
     overflow: str = ""
@@ -56,18 +56,18 @@ class DivisionCost:
 
     @property
     def absorbed(self) -> int:
-        """Places where a multiplier that is there anyway takes a scale up, for nothing."""
-        return sum(place.kind == "absorbed" for place in self.places)
+        """Sites where a multiplier that is there anyway takes a scale up, for nothing."""
+        return sum(site.kind == "absorbed" for site in self.sites)
 
     @property
     def divisor_words(self) -> int:
         """Constants that the datapath keeps in safe memory to divide by: words."""
-        return sum(place.constants for place in self.places)
+        return sum(site.constants for site in self.sites)
 
     @property
     def divisor_bits(self) -> int:
         """The same in bits."""
-        return sum(place.constant_bits for place in self.places)
+        return sum(site.constant_bits for site in self.sites)
 
     def each_image(self, counter: str) -> float:
         """A counter's share of one image of the batch."""
@@ -115,14 +115,14 @@ def division_table(
             continue
         counts = accelerator.run(images, chunk=batch).counts
         del accelerator  # its weights, before those of the next way are made
-        found = places(hardened, plan, config)
+        found = division_sites(hardened, plan, config)
         first = first_out_of_range(network, plan, peaks, config.formats)
         row = DivisionCost(
             way,
             counts,
             hardened.constant_bits,
             plan=plan,
-            places=found,
+            sites=found,
             cost=price(found, options.prices, batch),
             images=batch,
             overflow=next(iter(counts.nonfinite), ""),

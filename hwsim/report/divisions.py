@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hwsim.datapath.divisions import DivisionCost
-from hwsim.datapath.plans.sites import Group, Place, grouped
+from hwsim.datapath.plans.sites import Group, Site, grouped
 from hwsim.report.console import new_table
 from hwsim.report.tables import number
 
@@ -27,7 +27,7 @@ DONE = {
     "alignment": "aligned",
     "absorbed": "absorbed",
 }
-"""What is done at a place, in one word."""
+"""What is done at a site, in one word."""
 
 UNITS = {"count": "elements", "energy": "pJ", "cycles": "cycles"}
 """What a cost is measured in."""
@@ -50,7 +50,7 @@ def cost_table(rows: Sequence[DivisionCost], each_image: bool = False) -> Table:
 
 
 def cause_table(rows: Sequence[DivisionCost], cost: str = "count", prices: Mapping[str, float] | None = None) -> Table:
-    """What forces the divisions of each way: places, what is done there, why, and the elements of one image.
+    """What forces the divisions of each way: sites, what is done there, why, and the elements of one image.
 
     Args:
         rows: of `division_table`.
@@ -58,16 +58,16 @@ def cause_table(rows: Sequence[DivisionCost], cost: str = "count", prices: Mappi
         prices: price of each operation; None leaves out what elements cost, and what each way costs in all.
     """
     priced = [f">{UNITS[cost]}"] if prices else []
-    table = new_table("dividing", ">places", "what is done and what forces it", ">elements", *priced)
+    table = new_table("dividing", ">sites", "what is done and what forces it", ">elements", *priced)
     table.title = "What forces them, for one image (weights: for one read)"
     for row in rows:
         if row.counts is None or _impossible(row):
             continue
-        groups = grouped(row.places)
+        groups = grouped(row.sites)
         for at, group in enumerate(groups):
             elements = "-" if group.kind == "absorbed" else f"{group.elements:,}"
             costs = [number(group.elements * prices.get(group.operation, 0.0))] if prices else []
-            table.add_row("" if at else row.way, f"{group.places:,}", cause_text(group), elements, *costs)
+            table.add_row("" if at else row.way, f"{group.sites:,}", cause_text(group), elements, *costs)
         if not groups:
             table.add_row(row.way, "0", "nothing is scaled", "0", *["0"] * len(priced))
         elif prices:
@@ -77,17 +77,17 @@ def cause_table(rows: Sequence[DivisionCost], cost: str = "count", prices: Mappi
 
 
 def cause_text(group: Group) -> str:
-    """What is done at the places of a group, and why."""
+    """What is done at the sites of a group, and why."""
     return f"{DONE[group.kind]}: {group.cause}"
 
 
-def place_lines(row: DivisionCost) -> Iterator[str]:
+def site_lines(row: DivisionCost) -> Iterator[str]:
     """One line a division: what is done, to how many elements, by what, of which tensor for whom, what forces it."""
-    widths = [max((len(column(place)) for place in row.places), default=0) for column in _COLUMNS]
-    for place in row.places:
-        done, elements, by = (column(place) for column in _COLUMNS)
+    widths = [max((len(column(site)) for site in row.sites), default=0) for column in _COLUMNS]
+    for site in row.sites:
+        done, elements, by = (column(site) for column in _COLUMNS)
         numbers = f"{done:<{widths[0]}}  {elements:>{widths[1]}}  {by:<{widths[2]}}"
-        yield f"{numbers}  {place.tensor} -> {_readers(place)}: {place.cause}"
+        yield f"{numbers}  {site.tensor} -> {_readers(site)}: {site.cause}"
 
 
 def remarks(rows: Sequence[DivisionCost], activations: str, accumulators: str, cost: str = "count") -> Iterator[str]:
@@ -122,14 +122,14 @@ def _impossible(row: DivisionCost) -> bool:
     return row.way == "logits" and bool(row.overflow)
 
 
-def _readers(place: Place) -> str:
-    shown = ", ".join(place.readers[:3])
-    return shown if len(place.readers) <= 3 else f"{shown} and {len(place.readers) - 3} more"
+def _readers(site: Site) -> str:
+    shown = ", ".join(site.readers[:3])
+    return shown if len(site.readers) <= 3 else f"{shown} and {len(site.readers) - 3} more"
 
 
-_COLUMNS: tuple[Callable[[Place], str], ...] = (
-    lambda place: DONE[place.kind],
-    lambda place: "-" if place.kind == "absorbed" else f"{place.elements:,}",
-    lambda place: f"by {place.by}",
+_COLUMNS: tuple[Callable[[Site], str], ...] = (
+    lambda site: DONE[site.kind],
+    lambda site: "-" if site.kind == "absorbed" else f"{site.elements:,}",
+    lambda site: f"by {site.by}",
 )
-"""The first columns of the list of places."""
+"""The first columns of the list of sites."""

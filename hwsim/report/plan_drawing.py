@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 from hwsim.datapath.plan import Plan
-from hwsim.datapath.plans.sites import Place
+from hwsim.datapath.plans.sites import Site
 from hwsim.hardening import Constants
 from hwsim.network import Affine, Call, Linear, Network, Operation, Scale, rule_of
 from hwsim.report.style import DRAWING
@@ -40,29 +40,29 @@ class Row:
     operations: list[Operation] = field(default_factory=list)
     inputs: list[int] = field(default_factory=list)
     scale: str = ""
-    places: list[Place] = field(default_factory=list)
+    sites: list[Site] = field(default_factory=list)
 
     @property
     def marks(self) -> list[tuple[str, str]]:
-        """Kind of mark, and what it says: one for all places of one kind and cause."""
-        grouped: dict[tuple[str, str], list[Place]] = {}
-        for place in self.places:
-            cause = place.cause.general if self.folded else place.cause.located
-            grouped.setdefault((_MARK_OF[place.kind], cause), []).append(place)
+        """Kind of mark, and what it says: one for all sites of one kind and cause."""
+        grouped: dict[tuple[str, str], list[Site]] = {}
+        for site in self.sites:
+            cause = site.cause.general if self.folded else site.cause.located
+            grouped.setdefault((_MARK_OF[site.kind], cause), []).append(site)
         return [(mark, _text(mark, cause, found)) for (mark, cause), found in grouped.items()]
 
 
-def draw_plan(network: Network, plan: Plan, places: Iterable[Place], fold: int = 0) -> str:
+def draw_plan(network: Network, plan: Plan, sites: Iterable[Site], fold: int = 0) -> str:
     """An SVG of the network with scales, rescalings and absorptions marked, and what forces them.
 
     Args:
         network: the captured network.
         plan: what its datapath does about scales.
-        places: every place where a scale changes, see `hwsim.datapath.plans.sites.places`.
+        sites: every division site, see `hwsim.datapath.plans.sites.division_sites`.
         fold: module levels that are kept apart: with 2, "layer1.0.conv1" and "layer1.0.conv2" share the row
             "layer1.0". Zero keeps every operation apart.
     """
-    rows = _rows(network, plan, places, fold)
+    rows = _rows(network, plan, sites, fold)
     heights = _heights(rows)
     lanes = _lanes(rows)
     left = 20 + LANE * (max(lanes.values(), default=-1) + 2)
@@ -85,7 +85,7 @@ def draw_plan(network: Network, plan: Plan, places: Iterable[Place], fold: int =
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def _rows(network: Network, plan: Plan, places: Iterable[Place], fold: int) -> list[Row]:
+def _rows(network: Network, plan: Plan, sites: Iterable[Site], fold: int) -> list[Row]:
     rows = [Row("images", "input", fold > 0)]
     of_value = {network.input.name: 0}
     for op in network.operations:
@@ -105,8 +105,8 @@ def _rows(network: Network, plan: Plan, places: Iterable[Place], fold: int) -> l
         of_value[op.name] = here
         row.scale = _scale(plan.produced(op.name))
     rows.append(Row("logits", "result", inputs=[of_value[network.output]]))
-    for place in places:
-        rows[of_value[place.at]].places.append(place)
+    for site in sites:
+        rows[of_value[site.at]].sites.append(site)
     return rows
 
 
@@ -122,14 +122,14 @@ def _kind(op: Operation) -> str:
     return str(getattr(op.target, "__name__", op.target)).removeprefix("aten.").split(".")[0]
 
 
-def _text(mark: str, cause: str, places: list[Place]) -> str:
-    """What a mark says of places that are there for the same cause."""
+def _text(mark: str, cause: str, sites: list[Site]) -> str:
+    """What a mark says of sites that are there for the same cause."""
     if mark == "absorb":
-        return (f"{len(places)} x " if len(places) > 1 else "") + cause.removesuffix(" takes the scale up")
-    count = f"{sum(place.elements for place in places):,} {'words' if places[0].per_read else 'elements'}"
-    if len(places) > 1:
-        return f"{len(places)} x, {count} in all: {cause}"
-    return f"{count} by {places[0].by}: {cause}"
+        return (f"{len(sites)} x " if len(sites) > 1 else "") + cause.removesuffix(" takes the scale up")
+    count = f"{sum(site.elements for site in sites):,} {'words' if sites[0].per_read else 'elements'}"
+    if len(sites) > 1:
+        return f"{len(sites)} x, {count} in all: {cause}"
+    return f"{count} by {sites[0].by}: {cause}"
 
 
 def _scale(scale: Scale | Constants) -> str:

@@ -151,7 +151,7 @@ class Forced:
     """What forces the divisions of one variant; `formats` are those in which it is just this.
 
     Attributes:
-        groups: rows of the facts: kind, cause, places, elements of one image (or words of one read).
+        groups: rows of the facts: kind, cause, sites, elements of one image (or words of one read).
     """
 
     variant: str

@@ -12,10 +12,10 @@ import torch
 
 from hwsim import Accelerator, HwsimError, Network, Scaling, capture, harden
 from hwsim.datapath import DatapathConfig, interval_peaks
-from hwsim.datapath.plans.sites import places
+from hwsim.datapath.plans.sites import division_sites
 from tests.datapath.composed import SHAPE, composed, operations, reference
 from tests.datapath.networks import plan_on
-from tests.datapath.test_places import adds_up, counted
+from tests.datapath.test_sites import adds_up, counted
 
 REORDERED = ("hardswish", "hardsigmoid", "_norm", "attention", "pow.Tensor_Scalar", "sqrt")
 """What takes scales up in another order than the plain kernel, and roots, which make other numbers of powers of two."""
@@ -86,9 +86,9 @@ def disagreements(seed: int, names: Sequence[str] | None = None) -> list[str]:
             found.append(f"{options} is off by {(run.logits - expected.logits).abs().max() / largest:.2g}")
         if options["scaling"] is POWERS and not reordered and not torch.equal(run.logits, plain):
             found.append(f"{options} changes bits")
-        listed = places(stored, accelerator.plan, config)
+        listed = division_sites(stored, accelerator.plan, config)
         if adds_up(listed, images=3, reads=2) != counted(run.counts.total):
-            found.append(f"{options} counts other places than are listed")
+            found.append(f"{options} counts other sites than are listed")
     return found + out_of_bounds(network, seed)
 
 

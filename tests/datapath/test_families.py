@@ -12,11 +12,11 @@ from hwsim import Accelerator, HwsimError, Network, Scaling, capture, harden
 from hwsim.datapath import DatapathConfig, Plan, make_plan, true_peaks
 from hwsim.datapath.arithmetic.fp32 import Fp32, loaded
 from hwsim.datapath.plans.least_cost import first_out_of_range
-from hwsim.datapath.plans.sites import grouped, places
+from hwsim.datapath.plans.sites import division_sites, grouped
 from hwsim.datapath.tensor_format import TensorFormats
 from hwsim.datapath.walk import Walk
 from tests.datapath.networks import plan_on
-from tests.datapath.test_places import adds_up, counted
+from tests.datapath.test_sites import adds_up, counted
 
 FAMILIES = {  # a small member of each family, and the smallest images that it takes
     "alexnet": 64,
@@ -96,7 +96,7 @@ def test_a_member_of_the_family_gives_its_reference_logits_in_every_way(member):
             assert (run.logits - expected).abs().max() < 1e-4 * expected.abs().max(), way
             if power_of_two:
                 assert run.counts.total.divisions == run.counts.total.reciprocal_multiplications == 0
-            found = places(stored, accelerator.plan)
+            found = division_sites(stored, accelerator.plan)
             assert adds_up(found, images=2, reads=2) == counted(run.counts.total), way
             assert len(grouped(found)) <= 8  # lines of the report; MaxViT, of convolutions and attention, has most
 

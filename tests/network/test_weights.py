@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from hwsim import Accelerator, HwsimError, Memory, Scaling, capture, harden
 from hwsim.datapath import WAYS, DatapathConfig
-from hwsim.datapath.plans.sites import COUNTER_OF, places
+from hwsim.datapath.plans.sites import COUNTER_OF, division_sites
 
 
 class Made(nn.Module):
@@ -397,7 +397,7 @@ def test_what_depends_on_no_image_is_counted_once_a_read():
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "none"])
-def test_places_add_up_to_the_counters_where_weights_are_values(way):
+def test_sites_add_up_to_the_counters_where_weights_are_values(way):
     for name in [
         "an autoencoder of one matrix",
         "positions by an MLP",
@@ -409,9 +409,9 @@ def test_places_add_up_to_the_counters_where_weights_are_values(way):
         accelerator = Accelerator(hardened, way, DatapathConfig(batch=2))
         total = accelerator.run(images).counts.total.as_dict()
         expected = Counter()
-        for place in places(hardened, accelerator.plan):
-            if place.kind != "absorbed":
-                expected[COUNTER_OF[place.kind]] += place.elements * (3 if place.per_read else 5)
+        for site in division_sites(hardened, accelerator.plan):
+            if site.kind != "absorbed":
+                expected[COUNTER_OF[site.kind]] += site.elements * (3 if site.per_read else 5)
         assert {key: total[key] for key in COUNTER_OF.values()} == {key: expected[key] for key in COUNTER_OF.values()}
 
 

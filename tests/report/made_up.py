@@ -128,7 +128,7 @@ def made_up(study: str) -> Results:
             "variant": variant.name,
             "kind": kind,
             "cause": f"cause {next(numbers)}",
-            "places": next(numbers),
+            "sites": next(numbers),
             "elements": 1000 * next(numbers),
         }
         for fmt, variant in prepared(scenario)

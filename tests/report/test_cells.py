@@ -305,9 +305,9 @@ def test_causes_and_plans_are_those_of_the_facts() -> None:
         "alignment": "aligned",
         "absorbed": "absorbed",
     }
-    assert [(line["places"], line["what is done and what forces it"], line["elements"]) for line in causes] == [
+    assert [(line["sites"], line["what is done and what forces it"], line["elements"]) for line in causes] == [
         (
-            f"{row['places']:,}",
+            f"{row['sites']:,}",
             f"{done[row['kind']]}: {row['cause']}",
             "-" if row["kind"] == "absorbed" else f"{row['elements']:,}",
         )

@@ -16,9 +16,9 @@ from hwsim.datapath.costs import operation_costs, prices, typical
 from hwsim.datapath.counts import COUNTERS, Counts, LayerCounts
 from hwsim.datapath.divisions import DivisionCost
 from hwsim.datapath.plans.repairs import Repair
-from hwsim.datapath.plans.sites import Cause, Place
+from hwsim.datapath.plans.sites import Cause, Site
 from hwsim.network import Scale
-from hwsim.report.divisions import cause_table, cost_table, place_lines, remarks
+from hwsim.report.divisions import cause_table, cost_table, remarks, site_lines
 from tests.datapath.networks import Residual, build
 from tests.report.test_cells import terminal_lines
 
@@ -41,12 +41,12 @@ HEADS = {
 
 
 def cost(way: str, numbers: Iterator[int], **more: object) -> DivisionCost:
-    """A way with a number of its own in every counter, and two places of each kind but one that is absorbed."""
+    """A way with a number of its own in every counter, and two sites of each kind but one that is absorbed."""
     counts = Counts(
         {layer: LayerCounts(**{name: IMAGES * next(numbers) for name in COUNTERS}) for layer in ("conv", "fc")}
     )
-    places = [
-        Place(
+    sites = [
+        Site(
             tensor=f"{way} {kind} {at}",
             elements=100 * next(numbers),
             kind=kind,
@@ -58,7 +58,7 @@ def cost(way: str, numbers: Iterator[int], **more: object) -> DivisionCost:
         for kind, (operation, _) in KINDS.items()
         for at in range(1 if kind == "absorbed" else 2)
     ]
-    return DivisionCost(way, counts, 0, places=tuple(places), images=IMAGES, **more)  # type: ignore[arg-type]
+    return DivisionCost(way, counts, 0, sites=tuple(sites), images=IMAGES, **more)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -97,18 +97,18 @@ def test_every_count_stands_under_its_heading_for_the_batch_or_for_one_image(
             continue
         for head, counter in HEADS.items():
             assert line[head] == f"{total(row, counter) // (IMAGES if each_image else 1):,}"
-        kept = [place for place in row.places if place.kind != "absorbed"]
-        bits = sum(place.constant_bits for place in kept)
+        kept = [site for site in row.sites if site.kind != "absorbed"]
+        bits = sum(site.constant_bits for site in kept)
         assert [line[head] for head in heads[4:]] == ["1", f"{len(kept)}", f"{bits}"]
         assert 1 != len(kept) != bits
 
 
 @pytest.mark.parametrize("priced", ["count", "energy", "cycles"])
-def test_places_of_one_cause_are_added_up_and_priced_by_what_does_it(rows: list[DivisionCost], priced: str) -> None:
+def test_sites_of_one_cause_are_added_up_and_priced_by_what_does_it(rows: list[DivisionCost], priced: str) -> None:
     table = cause_table(rows, priced, PRICES if priced != "count" else None)
     lines = [line for line in terminal_lines(table) if not line[WHAT].startswith("in all")]
     unit = {"count": [], "energy": ["pJ"], "cycles": ["cycles"]}[priced]
-    assert list(lines[0]) == ["dividing", "places", "what is done and what forces it", "elements", *unit, "section"]
+    assert list(lines[0]) == ["dividing", "sites", "what is done and what forces it", "elements", *unit, "section"]
     shown = [row for row in rows if row.way in ("per_weight", "planned")]
     assert [line["dividing"] for line in lines if line["dividing"]] == [row.way for row in shown]
     assert len(lines) == len(shown) * len(KINDS)
@@ -116,8 +116,8 @@ def test_places_of_one_cause_are_added_up_and_priced_by_what_does_it(rows: list[
         by_text = {line["what is done and what forces it"]: line for line in group}
         for kind, (operation, done) in KINDS.items():
             line = by_text[f"{done}: cause {kind} needs it"]
-            mine = [place.elements for place in row.places if place.kind == kind]
-            assert line["places"] == f"{len(mine)}"
+            mine = [site.elements for site in row.sites if site.kind == kind]
+            assert line["sites"] == f"{len(mine)}"
             assert line["elements"] == ("-" if kind == "absorbed" else f"{sum(mine):,}")
             for head in unit:
                 price = sum(mine) * PRICES.get(operation, 0.0)
@@ -131,18 +131,18 @@ def test_a_way_that_scales_nothing_says_so() -> None:
     assert [*line.values()][:-1] == ["planned", "0", "nothing is scaled", "0", "0"]
 
 
-def test_the_list_says_of_every_place_what_is_done_to_what_by_what_for_whom_and_why(rows: list[DivisionCost]) -> None:
+def test_the_list_says_of_every_site_what_is_done_to_what_by_what_for_whom_and_why(rows: list[DivisionCost]) -> None:
     row = rows[0]
-    lines = list(place_lines(row))
+    lines = list(site_lines(row))
     assert len({line.index("  per_weight ") for line in lines}) == 1  # in columns
-    for line, place in zip(lines, row.places, strict=True):
-        names = [f"reader {n}" for n in range(1, len(place.readers) + 1)]
+    for line, site in zip(lines, row.sites, strict=True):
+        names = [f"reader {n}" for n in range(1, len(site.readers) + 1)]
         readers = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        elements = "-" if place.kind == "absorbed" else f"{place.elements:,}"
+        elements = "-" if site.kind == "absorbed" else f"{site.elements:,}"
         found = re.fullmatch(r"(\S+) +(\S+)  by (\S+) +(per_weight .+) -> (.+): (.+)", line)
         assert found
-        done = KINDS[place.kind][1]
-        assert found.groups() == (done, elements, place.by, place.tensor, readers, str(place.cause))
+        done = KINDS[site.kind][1]
+        assert found.groups() == (done, elements, site.by, site.tensor, readers, str(site.cause))
     assert any(" more: " in line for line in lines)
     assert any("reader 3: " in line for line in lines)
 

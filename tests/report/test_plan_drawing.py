@@ -9,7 +9,7 @@ import torch
 
 from hwsim import Accelerator, HwsimError, Scaling, capture, harden
 from hwsim.datapath import WAYS
-from hwsim.datapath.plans.sites import places
+from hwsim.datapath.plans.sites import division_sites
 from hwsim.report.plan_drawing import LONGEST, MARKS, _short, draw_plan
 from tests.datapath.networks import Fire, Residual, captured
 from tests.datapath.test_planned import Attention, Gated
@@ -34,7 +34,7 @@ def drawn(kind, way, fold_batchnorm=False, fold=0):
     stored = harden(network, "fp32", Scaling())
     accelerator = Accelerator(stored, way)
     plan = accelerator.plan
-    return network, accelerator, draw_plan(network, plan, places(stored, plan), fold)
+    return network, accelerator, draw_plan(network, plan, division_sites(stored, plan), fold)
 
 
 @pytest.mark.parametrize("fold", [0, 1])
@@ -94,8 +94,8 @@ def test_nothing_overlaps(kind):
     for i, (lane, top, bottom) in enumerate(spans):
         for other, from_, to in spans[i + 1 :]:
             assert lane != other or top == from_ or to <= top or from_ >= bottom
-    places_of_texts = [(text.get("x"), text.get("y")) for text in root.iter(f"{SVG}text")]
-    assert len(set(places_of_texts)) == len(places_of_texts)
+    spots = [(text.get("x"), text.get("y")) for text in root.iter(f"{SVG}text")]
+    assert len(set(spots)) == len(spots)
     width, height = float(root.get("width")), float(root.get("height"))
     for text in root.iter(f"{SVG}text"):
         assert float(text.get("x")) + 7.2 * len(text.text) <= width + 1
@@ -116,14 +116,14 @@ def test_an_alignment_is_drawn_with_the_number_that_the_list_names():
     _, network = captured(Residual, True)
     stored = harden(network, "fp32", Scaling())
     plan = Accelerator(stored, "logits").plan
-    found = places(stored, plan)
+    found = division_sites(stored, plan)
     shown = texts(draw_plan(network, plan, found))[4:]  # what follows the legend
     marks = [text for text in shown if text.startswith(tuple(MARKS.values()))]
     signs = {"alignment": MARKS["align"], "division": MARKS["divide"]}
     assert sorted(marks) == sorted(
-        f"{signs[place.kind]} {place.elements:,} elements by {place.by}: {place.cause.located}" for place in found
+        f"{signs[site.kind]} {site.elements:,} elements by {site.by}: {site.cause.located}" for site in found
     )
-    assert {place.kind for place in found} == set(signs)
+    assert {site.kind for site in found} == set(signs)
 
 
 def scales(drawing):
@@ -145,7 +145,7 @@ def test_a_row_shows_the_scale_of_what_comes_out_of_it_last(size):
     network = capture(torch.nn.Sequential(block, torch.nn.Linear(5, 3)).eval(), torch.zeros(1, 6))
     stored = harden(network, "fp32", Scaling())
     plan = Accelerator(stored, "logits").plan
-    found = places(stored, plan)
+    found = division_sites(stored, plan)
     first, second = (math.log2(float(stored.constants[f"0.{n}.weight"].values[0])) for n in (0, 2))
     assert (first < 0) == (second < 0) == (size > 1)
     shown = scales(draw_plan(network, plan, found))

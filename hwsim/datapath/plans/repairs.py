@@ -25,7 +25,7 @@ import numpy as np
 from hwsim.datapath.config import DatapathConfig
 from hwsim.datapath.plan import Plan, place_divisions
 from hwsim.datapath.plans.least_cost import PlanOptions, least_cost_plan, made_within
-from hwsim.datapath.plans.sites import places, price
+from hwsim.datapath.plans.sites import division_sites, price
 from hwsim.datapath.tensor_format import TensorFormat, TensorFormats
 from hwsim.errors import HwsimError
 from hwsim.hardening import Constants, Hardened
@@ -137,7 +137,7 @@ class _Search:
         return scaling.target_in(self.hardened.format) if scaling is not None else 1.0
 
     def _repair(self, change: str, plan: Plan, text: str, target: float, config: DatapathConfig) -> Repair:
-        cost = price(places(self.hardened, plan, config), self.options.prices, config.batch)
+        cost = price(division_sites(self.hardened, plan, config), self.options.prices, config.batch)
         return Repair(change, plan.way, target, config.activations, config.accumulators, cost, text)
 
     def _planned(self) -> Iterator[Repair]:

@@ -1,6 +1,6 @@
-"""Every place of a datapath where a scale changes: what is divided there, by what, and what forces it.
+"""Every division site of a datapath, where a scale changes: what is divided there, by what, and what forces it.
 
-The places follow from the plan and the shapes alone. Their elements add up to the counters of a run.
+The sites follow from the plan and the shapes alone. Their elements add up to the counters of a run.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ KINDS = {
     "alignment": "a division, of the kind of the others, that gives an input of a join the scale of the others",
     "absorbed": "taken up for nothing by a multiplier that is there anyway",
 }
-"""What is done at a place."""
+"""What is done at a site."""
 
 COUNTER_OF = {
     "division": "divisions",
@@ -35,7 +35,7 @@ COUNTER_OF = {
     "shift": "shifts",
     "alignment": "alignments",
 }
-"""The counter of each kind of place; what is absorbed is not counted."""
+"""The counter of each kind of site; what is absorbed is not counted."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ class Cause:
 
     @property
     def general(self) -> str:
-        """The same for all places that are there for the same cause."""
+        """The same for all sites that are there for the same cause."""
         return f"{self.subject} {self.predicate}"
 
     @property
     def located(self) -> str:
-        """With the place where it is."""
+        """With the module where it is."""
         return f"{self.subject} in {self.where} {self.predicate}" if self.where else self.general
 
     def __str__(self) -> str:
@@ -69,8 +69,8 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class Place:
-    """One place where a scale changes.
+class Site:
+    """A division site: one point of the datapath where a scale changes.
 
     Attributes:
         tensor: module path of what is divided, the name of a parameter, or "images".
@@ -126,62 +126,60 @@ class Place:
 
 @dataclass(frozen=True)
 class Group:
-    """Places of one kind that are there for the same cause.
+    """Sites of one kind that are there for the same cause.
 
     Attributes:
         kind: one of `KINDS`.
-        operation: as in `Place`.
+        operation: as in `Site`.
         cause: see `Cause.general`.
-        places: how many there are.
-        elements: of all of them, as in `Place`.
-        per_read: see `Place`.
+        sites: how many there are.
+        elements: of all of them, as in `Site`.
+        per_read: see `Site`.
     """
 
     kind: str
     operation: str
     cause: str
-    places: int
+    sites: int
     elements: int
     per_read: bool
 
 
-def price(found: Iterable[Place], prices: Mapping[str, float], batch: int = 1) -> float:
-    """What places cost for one image, where `batch` images share a read of the weights.
+def price(found: Iterable[Site], prices: Mapping[str, float], batch: int = 1) -> float:
+    """What sites cost for one image, where `batch` images share a read of the weights.
 
     Args:
-        found: the places.
+        found: the sites.
         prices: price of one "division", "reciprocal" and "shift".
         batch: images that share one read.
     """
     return sum(
-        place.elements * prices[place.operation] / (batch if place.per_read else 1)
-        for place in found
-        if place.operation
+        site.elements * prices[site.operation] / (batch if site.per_read else 1) for site in found if site.operation
     )
 
 
-def grouped(places: Iterable[Place]) -> list[Group]:
-    """Places grouped by kind and cause: the most elements first, what is absorbed last."""
+def grouped(sites: Iterable[Site]) -> list[Group]:
+    """Sites grouped by kind and cause: the most elements first, what is absorbed last."""
     found: dict[tuple[str, str, str, bool], list[int]] = {}
-    for place in places:
-        key = place.kind, place.operation, place.cause.general, place.per_read
-        found.setdefault(key, []).append(place.elements)
+    for site in sites:
+        key = site.kind, site.operation, site.cause.general, site.per_read
+        found.setdefault(key, []).append(site.elements)
     groups = [Group(*key[:3], len(all_), sum(all_), key[3]) for key, all_ in found.items()]
     return sorted(groups, key=lambda group: (group.kind == "absorbed", -group.elements))
 
 
-def places(hardened: Hardened, plan: Plan, config: DatapathConfig | None = None) -> tuple[Place, ...]:
-    """Every place where a datapath changes a scale, in order of execution.
+def division_sites(hardened: Hardened, plan: Plan, config: DatapathConfig | None = None) -> tuple[Site, ...]:
+    """Every division site of a datapath, in order of execution.
 
     Args:
         hardened: the stored words of the network that runs, and their constants.
         plan: what its datapath does about scales.
         config: what the datapath is made of: its divider, and the number formats whose ranges may force a division.
     """
-    return tuple(_Places(hardened, plan, config or DatapathConfig()).all())
+    return tuple(_Sites(hardened, plan, config or DatapathConfig()).all())
 
 
-class _Places:
+class _Sites:
     """The walk along the operations, which all need the same few things."""
 
     def __init__(self, hardened: Hardened, plan: Plan, config: DatapathConfig) -> None:
@@ -190,14 +188,14 @@ class _Places:
         self.operations = self.network.named
         self.shared = Counter(op.label for op in self.network.operations if isinstance(op, Call))
 
-    def all(self) -> Iterator[Place]:
+    def all(self) -> Iterator[Site]:
         yield from self._rescaled(self.network.input.name)
         for op in self.network.operations:
             yield from self._words(op)
             yield from self._inside(op)
             yield from self._rescaled(op.name)
 
-    def _words(self, op: Operation) -> Iterator[Place]:
+    def _words(self, op: Operation) -> Iterator[Site]:
         """Stored words that are divided as they are read: weights in one way of dividing, biases in every way."""
         name = storable(op)
         constants = self.hardened.constants.get(name) if name else None
@@ -209,9 +207,9 @@ class _Places:
             cause = Cause(subject, "are divided as they are read")
             words = self.hardened.words[name].size
             readers = (self._label(op.name),)
-            yield Place(name, words, kind, kind, constants, readers, cause, per_read=True, at=op.name)
+            yield Site(name, words, kind, kind, constants, readers, cause, per_read=True, at=op.name)
 
-    def _inside(self, op: Operation) -> Iterator[Place]:
+    def _inside(self, op: Operation) -> Iterator[Site]:
         """What an operation's own multiplier changes: for nothing, or one that is idle otherwise."""
         if isinstance(op, Affine):
             seen, produced = self.plan.seen(op.input.name, op.name), self.plan.produced(op.name)
@@ -223,12 +221,12 @@ class _Places:
                 # As the datapath counts it: both scales are powers of two, or a multiplier is needed.
                 kind = self._kind(is_power_of_two(seen) and is_power_of_two(produced), by_multiplier=True)
                 cause = self._cause(op.input.name, *self.plan.multipliers.get(op.name, ("layer", "")))
-            yield self._place(op.input.name, op.name, kind, kind, divisor, (op.name,), cause)
+            yield self._site(op.input.name, op.name, kind, kind, divisor, (op.name,), cause)
         elif isinstance(op, Call):
             changed = self._absorbed(op)
             if changed != ONE:
                 cause = Cause(_name(op), "takes the scale up", op.label)
-                yield self._place(op.inputs[0], op.name, "absorbed", "", changed, (op.name,), cause)
+                yield self._site(op.inputs[0], op.name, "absorbed", "", changed, (op.name,), cause)
 
     def _absorbed(self, op: Call) -> Scale:
         """The scale that a constant inside a call takes up; one if none does."""
@@ -250,14 +248,14 @@ class _Places:
             return product / produced if scaled else ONE
         return ONE
 
-    def _rescaled(self, value: str) -> Iterator[Place]:
+    def _rescaled(self, value: str) -> Iterator[Site]:
         for rescaling in self.plan.rescalings_of(value):
             cause = self._cause(value, rescaling.reason, rescaling.forced_by, rescaling)
             operation = self._kind(is_power_of_two(rescaling.divisor))
             kind = "alignment" if rescaling.reason == "join" else operation
-            yield self._place(value, value, kind, operation, rescaling.divisor, rescaling.readers, cause)
+            yield self._site(value, value, kind, operation, rescaling.divisor, rescaling.readers, cause)
 
-    def _place(
+    def _site(
         self,
         value: str,
         at: str,
@@ -266,11 +264,11 @@ class _Places:
         divisor: Scale | Constants,
         readers: tuple[str, ...],
         cause: Cause,
-    ) -> Place:
+    ) -> Site:
         shown = tuple(dict.fromkeys(self._label(name) for name in readers))
         operation = "" if kind == "absorbed" else operation
         elements, once = self.network.elements[value], value in self.network.fixed
-        return Place(self._label(value), elements, kind, operation, divisor, shown, cause, per_read=once, at=at)
+        return Site(self._label(value), elements, kind, operation, divisor, shown, cause, per_read=once, at=at)
 
     def _cause(self, value: str, reason: str, forced_by: str, rescaling: Rescaling | None = None) -> Cause:
         if reason == "layer":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hwsim.datapath.plans.sites import grouped, places
+from hwsim.datapath.plans.sites import division_sites, grouped
 from hwsim.experiment.scenario.scenario import Variant
 from hwsim.experiment.studies.trials import Prepared
 
@@ -12,5 +12,5 @@ from hwsim.experiment.studies.trials import Prepared
 def cause_rows(fmt: str, variant: Variant, ready: Prepared) -> list[dict[str, Any]]:
     """One row for each kind and cause of one format and variant, as in `hwsim.datapath.plans.sites.Group`."""
     accelerator = ready.accelerator
-    found = places(ready.stored, accelerator.plan, accelerator.config)
+    found = division_sites(ready.stored, accelerator.plan, accelerator.config)
     return [{"format": fmt, "variant": variant.name, **vars(group)} for group in grouped(found)]

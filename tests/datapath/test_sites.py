@@ -1,4 +1,4 @@
-"""The list of all places where a scale changes adds up to what a run counts, in every way and on every network."""
+"""The list of all sites where a scale changes adds up to what a run counts, in every way and on every network."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from torch import nn
 
 from hwsim import Accelerator, HwsimError, Scaling, capture, harden
 from hwsim.datapath import WAYS, DatapathConfig, PlanOptions, make_plan, true_peaks
-from hwsim.datapath.plans.sites import COUNTER_OF, Cause, Place, grouped, places, price
+from hwsim.datapath.plans.sites import COUNTER_OF, Cause, Site, division_sites, grouped, price
 from hwsim.network.scale import Scale
 from tests.datapath.networks import Fire, Residual, captured
 from tests.datapath.test_planned import Attention, Gated
@@ -24,9 +24,9 @@ def network(request):
 def adds_up(found, images, reads):
     """The counters of a run from the list alone."""
     counts = dict.fromkeys(COUNTER_OF.values(), 0)
-    for place in found:
-        if place.kind != "absorbed":
-            counts[COUNTER_OF[place.kind]] += place.elements * (reads if place.per_read else images)
+    for site in found:
+        if site.kind != "absorbed":
+            counts[COUNTER_OF[site.kind]] += site.elements * (reads if site.per_read else images)
     return counts
 
 
@@ -47,7 +47,7 @@ def test_the_list_adds_up_to_the_counters(network, way, divider, power_of_two, b
     except HwsimError:
         assert way == "logits"
         return
-    found = places(stored, accelerator.plan, DatapathConfig(divider=divider))
+    found = division_sites(stored, accelerator.plan, DatapathConfig(divider=divider))
     total = accelerator.run(IMAGES).counts.total
     assert adds_up(found, images=6, reads=2) == counted(total)
 
@@ -56,18 +56,18 @@ def test_the_list_adds_up_to_the_counters(network, way, divider, power_of_two, b
 def test_constants_per_channel_and_stored_biases_are_listed_too(network, way):
     stored = harden(network, "fp32", Scaling(granularity="channel"), store=("weights", "biases"))
     accelerator = Accelerator(stored, way)
-    found = places(stored, accelerator.plan)
+    found = division_sites(stored, accelerator.plan)
     assert adds_up(found, 6, 6) == counted(accelerator.run(IMAGES).counts.total)
-    weights = [place for place in found if place.tensor in network.weights]
+    weights = [site for site in found if site.tensor in network.weights]
     assert len(weights) == (len(network.layers) if way == "per_weight" else 0)
-    for place in weights:
-        assert place.constants == len(network.parameters[place.tensor])
+    for site in weights:
+        assert site.constants == len(network.parameters[site.tensor])
 
 
 def causes(kind, way, fold=False):
     _, network = captured(kind, fold)
     stored = harden(network, "fp32", Scaling())
-    return places(stored, Accelerator(stored, way).plan)
+    return division_sites(stored, Accelerator(stored, way).plan)
 
 
 class TestCauses:
@@ -76,24 +76,24 @@ class TestCauses:
     def test_logits_aligns_what_a_sum_joins_and_divides_the_logits(self):
         *joins, last = causes(Residual, "logits", fold=True)
         # Both shortcuts join two products of constants; the smaller one is multiplied up.
-        assert [place.kind for place in joins] == ["alignment"] * 2
-        for place in joins:
-            assert place.cause.general == "the sum needs inputs of one scale"
-            assert place.cause.joined
-            assert (place.operation, float(place.divisor) < 1) == ("division", True)
+        assert [site.kind for site in joins] == ["alignment"] * 2
+        for site in joins:
+            assert site.cause.general == "the sum needs inputs of one scale"
+            assert site.cause.joined
+            assert (site.operation, float(site.divisor) < 1) == ("division", True)
         assert (last.tensor, last.readers, last.kind) == ("head with bias", ("logits",), "division")
         assert str(last.cause) == "the logits must be unscaled"
 
     def test_dividing_right_behind_a_layer_is_forced_by_its_own_constant(self):
         found = causes(Fire, "per_layer")
-        assert [place.tensor for place in found] == ["squeeze", "one", "three", "classifier"]
-        assert [place.elements for place in found] == [n * 144 for n in (4, 5, 6, 10)]
-        assert {place.cause.general for place in found} == {"own constant, right behind its layer"}
+        assert [site.tensor for site in found] == ["squeeze", "one", "three", "classifier"]
+        assert [site.elements for site in found] == [n * 144 for n in (4, 5, 6, 10)]
+        assert {site.cause.general for site in found} == {"own constant, right behind its layer"}
 
     def test_absorbed_names_batchnorm_and_counts_nothing_for_it(self):
         found = causes(Residual, "absorbed")
-        taken = [place for place in found if place.kind == "absorbed"]
-        assert [(str(place.cause), place.constants) for place in taken] == [
+        taken = [site for site in found if site.kind == "absorbed"]
+        assert [(str(site.cause), site.constants) for site in taken] == [
             ("BatchNorm in stem.1 takes the scale up", 0),
             ("BatchNorm in same.1 takes the scale up", 0),
         ]
@@ -102,7 +102,7 @@ class TestCauses:
         module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.GELU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 10))
         network = capture(module.eval(), torch.zeros(2, 1, 8, 8))
         stored = harden(network, "fp32", Scaling())
-        first, *_ = places(stored, Accelerator(stored, "planned", DatapathConfig(bias_multiplier=False)).plan)
+        first, *_ = division_sites(stored, Accelerator(stored, "planned", DatapathConfig(bias_multiplier=False)).plan)
         # Dividing the 64 pixels by the first constant is cheaper than dividing what the layer puts out.
         assert (first.tensor, first.elements, first.readers) == ("images", 64, ("0",))
         assert str(first.cause) == "GELU in 1 needs its input unscaled"
@@ -112,22 +112,22 @@ class TestCauses:
         stored = harden(network, "fp32", Scaling(target=2.0**10))
         config = DatapathConfig(activations="fp16")
         plan = make_plan(stored, "planned", config, true_peaks(network, IMAGES))
-        found = places(stored, plan, config)
-        assert any(place.cause.general == "the range of fp16 would be left" for place in found)
+        found = division_sites(stored, plan, config)
+        assert any(site.cause.general == "the range of fp16 would be left" for site in found)
 
     @pytest.mark.parametrize("power_of_two", [False, True])
     def test_the_price_of_a_plan_is_what_the_planner_says(self, network, power_of_two):
         stored = harden(network, "fp32", Scaling(power_of_two=power_of_two))
         prices = {"division": 7.0, "reciprocal": 3.0, "shift": 0.5}
         planned = make_plan(stored, "planned", peaks=true_peaks(network, IMAGES), options=PlanOptions(prices))
-        assert price(places(stored, planned), prices) == pytest.approx(planned.solution.cost)
+        assert price(division_sites(stored, planned), prices) == pytest.approx(planned.solution.cost)
 
-    def test_groups_keep_every_place_and_element(self, network):
+    def test_groups_keep_every_site_and_element(self, network):
         stored = harden(network, "fp32", Scaling())
-        found = places(stored, Accelerator(stored, "planned").plan)
+        found = division_sites(stored, Accelerator(stored, "planned").plan)
         groups = grouped(found)
-        assert sum(group.places for group in groups) == len(found)
-        assert sum(group.elements for group in groups) == sum(place.elements for place in found)
+        assert sum(group.sites for group in groups) == len(found)
+        assert sum(group.elements for group in groups) == sum(site.elements for site in found)
         assert len({(group.kind, group.cause) for group in groups}) == len(groups)
 
 
@@ -135,7 +135,7 @@ class TestCauses:
 @pytest.mark.parametrize("significand", [1.0, 1.5])
 def test_a_constant_takes_the_bits_that_hold_it(exponent, significand):
     """Two's complement exponents of at least the 10 bits of one layer's constant."""
-    bits = Place("x", 1, "division", "division", Scale(significand, exponent), ("logits",), Cause("", "")).constant_bits
+    bits = Site("x", 1, "division", "division", Scale(significand, exponent), ("logits",), Cause("", "")).constant_bits
     bits -= 23 if significand != 1 else 0
     assert bits >= 10
     assert -(2 ** (bits - 1)) <= exponent < 2 ** (bits - 1)
@@ -149,9 +149,10 @@ def test_an_alignment_is_done_and_priced_as_a_division_is(divider, power_of_two,
     _, network = captured(Fire, True)
     stored = harden(network, "fp32", Scaling(power_of_two=power_of_two))
     accelerator = Accelerator(stored, "logits", DatapathConfig(divider=divider))
-    found = [p for p in places(stored, accelerator.plan, DatapathConfig(divider=divider)) if p.kind == "alignment"]
-    aligned = sum(place.elements for place in found)
-    assert {place.operation for place in found} <= {operation}
+    found = division_sites(stored, accelerator.plan, DatapathConfig(divider=divider))
+    found = [site for site in found if site.kind == "alignment"]
+    aligned = sum(site.elements for site in found)
+    assert {site.operation for site in found} <= {operation}
     prices = {"shift": 0.0, "reciprocal": 0.0, "division": 0.0, operation: 7.0}
     assert price(found, prices) == 7.0 * aligned
     counts = accelerator.run(torch.zeros(1, *network.input.shape)).counts.total
