@@ -15,9 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from benchmarks.timing import table
-from hwsim.planner import COUNT, Freedom, Node, Problem, Tensor, plan
+from hwsim.planner import COUNT, FreeConstant, Node, Problem, Tensor, plan
 
-Constant = Callable[[random.Random], "float | Freedom"]
+Constant = Callable[[random.Random], "float | FreeConstant"]
 
 
 def any_constant(draw: random.Random) -> float:
@@ -30,16 +30,16 @@ def power_of_two(draw: random.Random) -> float:
     return 2.0 ** draw.randrange(-1, 4)
 
 
-def free_constant(draw: random.Random) -> Freedom:
+def free_constant(draw: random.Random) -> FreeConstant:
     """The same, and down to half of it."""
     constant = any_constant(draw)
-    return Freedom(constant / 2, constant, constant)
+    return FreeConstant(constant / 2, constant, constant)
 
 
-def free_power_of_two(draw: random.Random) -> Freedom:
+def free_power_of_two(draw: random.Random) -> FreeConstant:
     """A power of two of the two below t / max|W|."""
     constant = any_constant(draw)
-    return Freedom(constant / 4, constant, constant, power_of_two=True)
+    return FreeConstant(constant / 4, constant, constant, power_of_two=True)
 
 
 @dataclass

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from reprlib import Repr
 
-LONGEST = 300
+LONGEST_MESSAGE = 300
 """Characters of a message: of a longer one `HwsimError` shortens what it repeats, then leaves out the middle."""
 
 _SHOWN = 60  # characters of a value that a message repeats
@@ -24,9 +24,9 @@ class HwsimError(ValueError):
 
     def __init__(self, message: str) -> None:
         text = _on_one_line(message)
-        if len(text) > LONGEST:
+        if len(text) > LONGEST_MESSAGE:
             text = _REPEATED.sub(lambda found: cut(found[0], _SHOWN), text)
-        super().__init__(cut(text, LONGEST))
+        super().__init__(cut(text, LONGEST_MESSAGE))
 
 
 def _on_one_line(text: str) -> str:

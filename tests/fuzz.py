@@ -30,7 +30,7 @@ import tomlkit
 from pydantic import BaseModel
 
 from hwsim.constants.units import _ALIASES, _FIXED, _PREFIXES, _SCALABLE, quantity
-from hwsim.errors import LONGEST, HwsimError
+from hwsim.errors import LONGEST_MESSAGE, HwsimError
 from hwsim.experiment.scenario.loading import load_scenario
 from hwsim.experiment.scenario.scenario import Scenario
 from hwsim.experiment.scenario.settings import keys_of, must, nested_model
@@ -356,7 +356,7 @@ def run(
             kind(Maker(chosen, folder))
     except HwsimError as error:
         said = str(error)
-        if len(said) > LONGEST or "\n" in said.strip() or not said.strip():
+        if len(said) > LONGEST_MESSAGE or "\n" in said.strip() or not said.strip():
             return f"{kind.__name__}: a message of {len(said)} characters: {said!r:.400}"
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from hwsim.errors import LONGEST, HwsimError, cut, shown, unknown
+from hwsim.errors import LONGEST_MESSAGE, HwsimError, cut, shown, unknown
 from hwsim.memory.technology.constants import technologies
 from hwsim.words import format_names
 
 
 def test_a_message_keeps_its_beginning_and_its_end() -> None:
     text = str(HwsimError("It is wrong: " + "x " * 10_000 + ", give less."))
-    assert len(text) == LONGEST
+    assert len(text) == LONGEST_MESSAGE
     assert text.startswith("It is wrong: x x ")
     assert text.endswith("x x , give less.")
     assert "..." in text
@@ -21,7 +21,7 @@ def test_a_message_keeps_its_beginning_and_its_end() -> None:
 def test_only_what_a_message_repeats_is_shortened_where_that_is_enough(long: str) -> None:
     own = "one of the many things that would be right in its place, " * 3
     text = str(HwsimError(f"The value {long} of the network's weights is wrong: give {own}or leave it out."))
-    assert len(text) <= LONGEST
+    assert len(text) <= LONGEST_MESSAGE
     assert text.startswith(f"The value {long[:20]}")
     assert text.endswith(f" of the network's weights is wrong: give {own}or leave it out.")
     twice = str(HwsimError(f"{long} and {long} are wrong: give others."))

@@ -1,10 +1,13 @@
-"""The structure of the code, read in its imports: they run one way, and what must stay light stays light."""
+"""The structure of the code, read in it: imports run one way, what is light stays light, a name has one meaning."""
 
 from __future__ import annotations
 
+import ast
 import importlib
 import subprocess
 import sys
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -91,3 +94,24 @@ def test_a_drawing_has_every_room_above_those_that_it_imports(package: str) -> N
 
 def test_constants_stand_on_next_to_nothing() -> None:
     assert house.rooms("hwsim")["constants"] == {"errors", "files", "numerals"}
+
+
+def public_names() -> Iterator[tuple[str, str]]:
+    """(name, what it is) of every public class, constant and type alias of the package."""
+    for path in (ROOT / "hwsim").rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                yield node.name, f"class of {path}"
+            elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+                if isinstance(target, ast.Name) and target.id[0].isupper():
+                    # A mapping that is only read is what a dictionary is.
+                    yield target.id, ast.unparse(node.value).replace("Mapping[", "dict[")
+
+
+def test_a_public_name_has_one_meaning() -> None:
+    meanings: dict[str, set[str]] = defaultdict(set)
+    for name, meaning in public_names():
+        meanings[name].add(meaning)
+    assert len(meanings) > 200
+    assert {name: found for name, found in meanings.items() if len(found) > 1} == {}

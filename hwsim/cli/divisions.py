@@ -215,14 +215,14 @@ def _survey(
     import csv
 
     from hwsim.experiment.catalogue.catalogue import list_networks
-    from hwsim.experiment.studies.survey import COLUMNS, survey
+    from hwsim.experiment.studies.survey import SURVEY_COLUMNS, survey
     from hwsim.hardening import Scaling
 
     options = _options(cost, activations, headroom_bits)
     config = _config(batch, divider, inner_multipliers, activations, accumulators)
     names = [fact.name for fact in list_networks(torchvision=True) if fact.name.startswith("torchvision/")]
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(SURVEY_COLUMNS)
     scaling = Scaling(power_of_two=power_of_two)
     for row in survey(names, scaling, format, config, options, image_size):
         writer.writerow(row)

@@ -30,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Name = Annotated[
+TechnologyName = Annotated[
     str, typer.Argument(metavar="TECHNOLOGY", help="A technology of `hwsim memory list`, or a table of one's own.")
 ]
 Changes = Annotated[
@@ -57,7 +57,7 @@ def list_technologies(as_json: Json = False) -> None:
 
 
 @app.command(short_help="Show a technology's constants, their sources, and rates at a glance.")
-def show(name: Name, changes: Changes = None, as_json: Json = False) -> None:
+def show(name: TechnologyName, changes: Changes = None, as_json: Json = False) -> None:
     """Show every constant of a technology with its source and how far to trust it, and rates at a glance."""
     from hwsim.memory.technology.constants import GROUPS
 
@@ -118,7 +118,7 @@ def _rates(found: Technology, age: str, swept: str, values: tuple[str, ...]) -> 
 
 @app.command(short_help="How many cells are wrong: one number with its parts.")
 def rate(
-    name: Name,
+    name: TechnologyName,
     age: Annotated[str, typer.Option(help="Time since the write, as in 10y or '64 ms'.")] = "0 s",
     temperature: Annotated[str, typer.Option(help="Temperature of the cells, as in 85C.")] = "25 degC",
     voltage: Annotated[str | None, typer.Option(help="Supply voltage, as in 0.6V.", show_default="nominal")] = None,

@@ -42,7 +42,7 @@ def _unit(scale: float = 1.0, **powers: int) -> Unit:
     return Unit(scale, tuple(powers.get(dimension, 0) for dimension in _DIMENSIONS))
 
 
-ONE = _unit()
+DIMENSIONLESS = _unit()
 _HOUR, _DAY, _YEAR = 3600.0, 86400.0, 365.25 * 86400.0
 
 # Units that take a prefix.
@@ -62,9 +62,9 @@ _SCALABLE = {
     "B": _unit(8.0, data=1),
 }
 _FIXED = {
-    "1": ONE,
+    "1": DIMENSIONLESS,
     "%": _unit(0.01),
-    "cycles": ONE,
+    "cycles": DIMENSIONLESS,
     "degC": _unit(temperature=1),
     "min": _unit(60.0, time=1),
     "h": _unit(_HOUR, time=1),
@@ -130,7 +130,7 @@ def parse_unit(text: str) -> Unit:
 
     Raises `HwsimError` for an unknown one.
     """
-    result = ONE
+    result = DIMENSIONLESS
     above, *below = text.replace("·", "*").split("/")
     for power, product in ((1, above), *((-1, product) for product in below)):
         factors = product.replace("*", " ").split()

@@ -16,7 +16,7 @@ from typing import Any
 
 from hwsim.constants import Constant, load_table
 from hwsim.errors import HwsimError, unknown
-from hwsim.planner import COUNT, KINDS
+from hwsim.planner import COUNT, RESCALING_KINDS
 
 COSTS = {
     "count": "every rescaled element costs one, whatever its kind",
@@ -96,24 +96,28 @@ def prices(cost: str | Mapping[str, float] = "count", activations: str = "fp32")
     """
     if not isinstance(cost, str):
         check_prices(cost)
-        return Prices(cost, tuple(Constant(f"price of {kind}", cost[kind], "1", "given", "given") for kind in KINDS))
+        return Prices(
+            cost, tuple(Constant(f"price of {kind}", cost[kind], "1", "given", "given") for kind in RESCALING_KINDS)
+        )
     if cost not in COSTS:
         raise unknown("cost", cost, COSTS)
     if cost == "count":
         return Prices(COUNT)
-    entries = {kind: _entry(kind, cost, activations) for kind in KINDS}
+    entries = {kind: _entry(kind, cost, activations) for kind in RESCALING_KINDS}
     return Prices({kind: typical(entry) for kind, entry in entries.items()}, tuple(entries.values()))
 
 
 def check_prices(table: Mapping[str, float]) -> None:
     """Raises `HwsimError` unless a table has a price, zero or more, for every kind of rescaling and nothing else."""
     for kind in table:
-        if kind not in KINDS:
-            raise unknown("kind of rescaling in the cost table", kind, KINDS)
-    for kind in KINDS:
+        if kind not in RESCALING_KINDS:
+            raise unknown("kind of rescaling in the cost table", kind, RESCALING_KINDS)
+    for kind in RESCALING_KINDS:
         price = table.get(kind)
         if price is None:
-            raise HwsimError(f"The cost table has no price for {kind!r}: it needs {', '.join(map(repr, KINDS))}.")
+            raise HwsimError(
+                f"The cost table has no price for {kind!r}: it needs {', '.join(map(repr, RESCALING_KINDS))}."
+            )
         if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < math.inf:
             raise HwsimError(f"The price of {kind!r} is {price!r}: it must be a finite number, zero or more.")
 

@@ -35,7 +35,7 @@ from hwsim.network.graph import (
     storable,
     substitute,
 )
-from hwsim.network.holdings import Holding
+from hwsim.network.holdings import HeldParameter
 from hwsim.network.operators import operator_of
 from hwsim.network.operators.products import CONVOLUTIONS, OPERANDS, TRANSPOSED, Form, options_of
 from hwsim.network.recurrent import taken_apart
@@ -214,7 +214,7 @@ class _Lowering:
         )
         return replace(network, holdings=tuple(self._holdings(network)))
 
-    def _holdings(self, network: Network) -> Iterator[Holding]:
+    def _holdings(self, network: Network) -> Iterator[HeldParameter]:
         """What became of each parameter of the module, each element once: a weight if it is one anywhere."""
         uses: dict[str, str] = {}
         for op in network.operations:
@@ -236,10 +236,10 @@ class _Lowering:
                     before = int(left[name].sum())
                     left[name][slice(None) if places is None else places] = False
                     if before > int(left[name].sum()):
-                        yield Holding(name, before - int(left[name].sum()), held, use)
+                        yield HeldParameter(name, before - int(left[name].sum()), held, use)
         for name, mask in left.items():
             if bool(mask.any()):
-                yield Holding(name, int(mask.sum()), "", "unread")
+                yield HeldParameter(name, int(mask.sum()), "", "unread")
 
     def _bind_inputs(self, module_name: str, graph: torch.fx.Graph) -> str:
         state = {**dict(self.program.state_dict), **dict(self.program.constants)}

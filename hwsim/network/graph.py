@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from hwsim.network.holdings import Holding, Whereabouts
+from hwsim.network.holdings import HeldParameter, Whereabouts
 from hwsim.network.scale import ONE, Scale
 from hwsim.tabular import Shown, Tabular
 
@@ -180,7 +180,7 @@ class Network(Shown):
     output: str
     biases: frozenset[str] = frozenset()
     shapes: Mapping[str, Shape] = field(default_factory=dict)
-    holdings: tuple[Holding, ...] = ()
+    holdings: tuple[HeldParameter, ...] = ()
 
     def whereabouts(self, stored: Iterable[str]) -> Whereabouts:
         """Which of the module's parameters lie in the memory under study, given the names of what is stored."""

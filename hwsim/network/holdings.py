@@ -9,7 +9,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Holding:
+class HeldParameter:
     """A parameter of the module, or a part of one, and what the network holds it as.
 
     Attributes:
@@ -37,10 +37,10 @@ class Whereabouts:
     """
 
     total: int
-    safe: tuple[Holding, ...]
+    safe: tuple[HeldParameter, ...]
 
     @classmethod
-    def of(cls, holdings: Iterable[Holding], stored: Iterable[str]) -> Whereabouts:
+    def of(cls, holdings: Iterable[HeldParameter], stored: Iterable[str]) -> Whereabouts:
         """From all holdings, and the names of the network's parameters that are stored."""
         everything, names = tuple(holdings), set(stored)
         safe = tuple(one for one in everything if one.held_as not in names)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hwsim.network.graph import ATEN
 
-Cell = Callable[..., Any]
+CellFunction = Callable[..., Any]
 
 
 def _gates(x: Tensor, h: Tensor, w: tuple[Tensor, Tensor], b: tuple[Tensor | None, Tensor | None]) -> Tensor:
@@ -37,7 +37,7 @@ def _gru_cell(
     return new + update * (h - new)
 
 
-def _rnn_cell(activation: Callable[[Tensor], Tensor]) -> Cell:
+def _rnn_cell(activation: Callable[[Tensor], Tensor]) -> CellFunction:
     def cell(
         x: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
     ) -> Tensor:
@@ -46,7 +46,7 @@ def _rnn_cell(activation: Callable[[Tensor], Tensor]) -> Cell:
     return cell
 
 
-_CELLS: dict[Any, Cell] = {
+_CELLS: dict[Any, CellFunction] = {
     ATEN.lstm_cell.default: _lstm_cell,
     ATEN.gru_cell.default: _gru_cell,
     ATEN.rnn_tanh_cell.default: _rnn_cell(torch.tanh),

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from hwsim.errors import HwsimError
 from hwsim.network.graph import ATEN, leaves, substitute
-from hwsim.network.operators.products import LAYERS, OPERANDS, Form, as_it_is, form_of, options_of
+from hwsim.network.operators.products import LAYER_TARGETS, OPERANDS, Form, as_it_is, form_of, options_of
 from hwsim.network.refusals import module_path
 
 _BLANK = {ATEN.new_zeros.default, ATEN.new_ones.default, ATEN.new_full.default}
@@ -207,7 +207,9 @@ class Fixed:
     def _decide(self) -> None:
         products = [node for node in self.graph.nodes if node.target in OPERANDS]
         # What ends in the weight of a layer is computed beforehand. Other products of constants are layers to be run.
-        inner = self._ancestors(node.args[1] for node in products if node.target in LAYERS and not self._is_known(node))
+        inner = self._ancestors(
+            node.args[1] for node in products if node.target in LAYER_TARGETS and not self._is_known(node)
+        )
         for node in self.graph.nodes:
             if not self._is_known(node) or node.op == "placeholder" or node.name in inner:
                 continue
@@ -244,7 +246,7 @@ class Fixed:
     def _weights_of(self, node: torch.fx.Node) -> Iterator[torch.fx.Node]:
         """The arguments of a product that are weights: fixed, not run, and trained or in a layer's place for them."""
         positions = OPERANDS[node.target]
-        if node.target in LAYERS and self._is_known(node.args[1]):  # type: ignore[arg-type]
+        if node.target in LAYER_TARGETS and self._is_known(node.args[1]):  # type: ignore[arg-type]
             positions = (1,)
         for leaf in leaves([node.args[p] for p in positions]):
             if not isinstance(leaf, torch.fx.Node) or not self._is_known(leaf) or leaf.name in self.run:
@@ -252,7 +254,7 @@ class Fixed:
             value = self.values[leaf.name]
             if not isinstance(value, Tensor) or value.dim() == 0 or _is_index(value):
                 continue
-            if self._is_trained(leaf) or (node.target in LAYERS and leaf is node.args[1]):
+            if self._is_trained(leaf) or (node.target in LAYER_TARGETS and leaf is node.args[1]):
                 yield leaf
 
     def _readings_of(self, node: torch.fx.Node) -> Iterator[_Reading]:

@@ -19,15 +19,15 @@ from hwsim.lazy import lazily
 if TYPE_CHECKING:
     from hwsim.planner.exact import Potential
     from hwsim.planner.planning import NoPlanError, plan
-    from hwsim.planner.problem import COUNT, KINDS, Effect, Freedom, Node, Problem, Tensor
+    from hwsim.planner.problem import COUNT, RESCALING_KINDS, FreeConstant, Node, NodeEffect, Problem, Tensor
     from hwsim.planner.solution import Copy, Reason, Solution, violations
 
 _HOMES = {
     "COUNT": "hwsim.planner.problem",
-    "KINDS": "hwsim.planner.problem",
+    "RESCALING_KINDS": "hwsim.planner.problem",
     "Copy": "hwsim.planner.solution",
-    "Effect": "hwsim.planner.problem",
-    "Freedom": "hwsim.planner.problem",
+    "NodeEffect": "hwsim.planner.problem",
+    "FreeConstant": "hwsim.planner.problem",
     "NoPlanError": "hwsim.planner.planning",
     "Node": "hwsim.planner.problem",
     "Potential": "hwsim.planner.exact",
@@ -41,12 +41,12 @@ _HOMES = {
 
 __all__ = [
     "COUNT",
-    "KINDS",
+    "RESCALING_KINDS",
     "Copy",
-    "Effect",
-    "Freedom",
+    "FreeConstant",
     "NoPlanError",
     "Node",
+    "NodeEffect",
     "Potential",
     "Problem",
     "Reason",

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from hwsim.planner.exact import TWO, Echelon, Row
+from hwsim.planner.exact import TWO, Echelon, SparseRow
 from hwsim.planner.intervals import Clash
 from hwsim.planner.stars import Cut, Difference, Tie
 from hwsim.planner.system import Star
@@ -35,7 +35,7 @@ def joint_cuts(stars: Sequence[Star], clashes: Mapping[Tie, Clash]) -> Iterator[
         clashes: the tie that closes a circuit -> the circuit, in the order in which they were found; other
             contradictions among them are passed over.
     """
-    groups: list[tuple[set[Tie], list[Row]]] = []
+    groups: list[tuple[set[Tie], list[SparseRow]]] = []
     for clash in clashes.values():
         ties = {label for label in clash.labels if isinstance(label, Tie)}
         # Where shifts may lie between two ends, only what no integer can mend counts.
@@ -55,7 +55,7 @@ def joint_cuts(stars: Sequence[Star], clashes: Mapping[Tie, Clash]) -> Iterator[
             yield Cut(frozenset(Difference(tie.star, tie.a, tie.b, True) for tie in union), len(gaps))
 
 
-def _independent(rows: Sequence[Row]) -> bool:
+def _independent(rows: Sequence[SparseRow]) -> bool:
     """Whether vectors over the symbols are linearly independent over the rational numbers."""
     unknown = {symbol: number for number, symbol in enumerate(sorted({symbol for row in rows for symbol in row}))}
     echelon = Echelon()

@@ -15,7 +15,7 @@ from typing import Any
 from hwsim.planner.circuits import joint_cuts
 from hwsim.planner.deadline import NEVER, Deadline
 from hwsim.planner.elimination import Elimination, necessary
-from hwsim.planner.exact import TWO, Number, Row, common_divisor, ratio
+from hwsim.planner.exact import TWO, Number, SparseRow, common_divisor, ratio
 from hwsim.planner.integers import integers_fit
 from hwsim.planner.intervals import Clash
 from hwsim.planner.stars import Cut, Difference, Partition, Tie, cost, tie_row, ties
@@ -220,8 +220,8 @@ class Examiner:
         """Which ends are equal, and which differ by integers, whatever the unknowns that are left."""
         found = []
         for star in self.piece.stars:
-            blocks: list[Row] = []
-            classes: list[Row] = []
+            blocks: list[SparseRow] = []
+            classes: list[SparseRow] = []
             places = []
             for end in star.ends:
                 form, _ = elimination.exact.reduce({end: 1})
@@ -235,7 +235,7 @@ class Examiner:
             found.append(tuple(places))
         return tuple(found)
 
-    def _alike(self, star: Star, one: Row, other: Row) -> bool:
+    def _alike(self, star: Star, one: SparseRow, other: SparseRow) -> bool:
         """Whether two potentials of a star are in one class: equal, or with shifts on offer an integer apart."""
         if star.shift is None:
             return one == other
@@ -281,7 +281,7 @@ def _held_together(
     return found
 
 
-def _not_mended_by_integers(left: Row, candidates: Sequence[tuple[int, Pair]]) -> list[tuple[int, Pair]]:
+def _not_mended_by_integers(left: SparseRow, candidates: Sequence[tuple[int, Pair]]) -> list[tuple[int, Pair]]:
     """Pairs of a contradiction that may differ by integers, all at once, and the contradiction stays.
 
     The equations add up to `left = 0`, plus for each pair its weight times the integer by which its ends differ.

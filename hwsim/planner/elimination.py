@@ -18,9 +18,9 @@ from itertools import combinations
 from typing import Any
 
 from hwsim.planner.deadline import NEVER, Deadline
-from hwsim.planner.exact import Echelon, Number, Row
+from hwsim.planner.exact import Echelon, Number, SparseRow
 from hwsim.planner.integers import integers_fit
-from hwsim.planner.intervals import TOLERANCE, Bounded, Clash, Interval
+from hwsim.planner.intervals import TOLERANCE, Bounded, Clash, FeasibleInterval
 from hwsim.planner.system import Piece, System
 
 
@@ -29,7 +29,7 @@ class _Offset:
     """An unknown that is `slope * real + known` and any integer, and its interval."""
 
     symbol: int
-    interval: Interval
+    interval: FeasibleInterval
     slope: Number
     known: float
 
@@ -61,7 +61,7 @@ class Elimination:
     piece: Piece
     exact: Echelon
     bounded: Bounded
-    rows: dict[Any, Row] = field(default_factory=dict)
+    rows: dict[Any, SparseRow] = field(default_factory=dict)
 
     @classmethod
     def of(cls, system: System, piece: Piece) -> Elimination:
@@ -76,7 +76,7 @@ class Elimination:
         exact = bounded if self.exact is self.bounded else self.exact.fork()
         return replace(self, exact=exact, bounded=bounded, rows=dict(self.rows))
 
-    def add(self, label: Any, row: Row, only_integer: bool = False) -> Clash | None:
+    def add(self, label: Any, row: SparseRow, only_integer: bool = False) -> Clash | None:
         """Add a row, unless it contradicts the others in exact arithmetic or in what `Bounded` sees of intervals.
 
         `only_integer` marks a row that says nothing about real numbers.

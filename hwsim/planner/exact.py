@@ -20,7 +20,7 @@ from functools import cached_property
 from typing import Any, Self
 
 Number = int | Fraction
-Row = dict[int, Number]
+SparseRow = dict[int, Number]
 """A sparse linear form that is zero: symbol -> coefficient. Unknown potentials are symbols 0, 1, 2, ...; the
 logarithm of 2 is symbol -1, those of the coprime base are -2, -3, ..."""
 
@@ -114,9 +114,9 @@ class Base:
                 if number > 1:
                     self.elements.append(number)
 
-    def logarithm(self, number: Fraction) -> Row:
+    def logarithm(self, number: Fraction) -> SparseRow:
         """The vector of one of the numbers that the base was made of."""
-        row: Row = {}
+        row: SparseRow = {}
         for part, sign in ((number.numerator, 1), (number.denominator, -1)):
             odd, twos = _odd(part)
             if twos:
@@ -148,7 +148,7 @@ def _odd(number: int) -> tuple[int, int]:
     return number >> twos, twos
 
 
-def add_multiple(row: Row, factor: Number, other: Mapping[int, Number]) -> None:
+def add_multiple(row: SparseRow, factor: Number, other: Mapping[int, Number]) -> None:
     """`row += factor * other`, in place."""
     for symbol, coefficient in other.items():
         total = row.get(symbol, 0) + factor * coefficient
@@ -175,7 +175,7 @@ class Echelon:
 
     integers: frozenset[int] = frozenset()
     pivots: dict[int, int] = field(default_factory=dict)
-    rows: list[Row] = field(default_factory=list)
+    rows: list[SparseRow] = field(default_factory=list)
     labels: list[Any] = field(default_factory=list)
     lead: list[Number] = field(default_factory=list)
     made_of: list[list[tuple[int, Number]]] = field(default_factory=list)
@@ -191,7 +191,7 @@ class Echelon:
             made_of=list(self.made_of),
         )
 
-    def reduce(self, row: Mapping[int, Number]) -> tuple[Row, list[tuple[int, Number]]]:
+    def reduce(self, row: Mapping[int, Number]) -> tuple[SparseRow, list[tuple[int, Number]]]:
         """What is left of a row when all pivots are substituted, and the multiples of `rows` taken away from it."""
         left, used = dict(row), []
         pending = [self.pivots[symbol] for symbol in left if symbol in self.pivots]
@@ -211,7 +211,7 @@ class Echelon:
             add_multiple(left, -coefficient, self.rows[place])
         return left, used
 
-    def insert(self, label: Any, left: Row, used: list[tuple[int, Number]]) -> int | None:
+    def insert(self, label: Any, left: SparseRow, used: list[tuple[int, Number]]) -> int | None:
         """Add a row, given as `reduce` leaves it, that does not contradict those before it.
 
         Returns its pivot; None if it says nothing new.

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from hwsim.planner.deadline import NEVER, Deadline, OutOfTimeError
-from hwsim.planner.exact import TWO, Echelon, Row
+from hwsim.planner.exact import TWO, Echelon, SparseRow
 from hwsim.planner.intervals import TOLERANCE
 from hwsim.planner.system import System
 
@@ -38,8 +38,8 @@ def integers_fit(
     Raises:
         OutOfTimeError: if the deadline passes.
     """
-    lines: list[tuple[Row, float, float]] = []
-    whole: list[Row] = []
+    lines: list[tuple[SparseRow, float, float]] = []
+    whole: list[SparseRow] = []
     for unknown in unknowns:
         own = system.unknowns[unknown]
         form, _ = rows.reduce({unknown: 1})
@@ -84,7 +84,7 @@ def integers_fit(
     raise RuntimeError(f"the solver of mixed-integer programs failed: {solved.message}")
 
 
-def _is_integer(system: System, form: Row) -> bool:
+def _is_integer(system: System, form: SparseRow) -> bool:
     """Whether a form is an integer whatever integers its unknowns are."""
     return all(
         coefficient.denominator == 1 and (symbol == TWO or (symbol >= 0 and system.unknowns[symbol].integer))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from hwsim.planner.deadline import NEVER, Deadline, OutOfTimeError
-from hwsim.planner.exact import Echelon, Number, Row, ratio
+from hwsim.planner.exact import Echelon, Number, SparseRow, ratio
 from hwsim.planner.system import System
 
 TOLERANCE = 1e-6
@@ -25,7 +25,7 @@ TOLERANCE = 1e-6
 given as doubles, and linear programs are solved in doubles."""
 
 
-class Interval(NamedTuple):
+class FeasibleInterval(NamedTuple):
     """What is left to an unknown, and the unknowns whose own intervals leave it that much."""
 
     low: float
@@ -46,7 +46,7 @@ class Clash(NamedTuple):
     """
 
     sums: Sequence[Mapping[Any, Number]]
-    left: Row | None
+    left: SparseRow | None
     unknowns: tuple[int, ...]
     modulo: Mapping[Any, Number] = {}
     rows: tuple[Any, ...] = ()
@@ -68,7 +68,7 @@ class Bounded(Echelon):
     """
 
     system: System = field(kw_only=True)
-    narrowed: dict[int, Interval] = field(default_factory=dict)
+    narrowed: dict[int, FeasibleInterval] = field(default_factory=dict)
     wide: bool = False
 
     def fork(self) -> Self:
@@ -108,13 +108,13 @@ class Bounded(Echelon):
             clash = self.clash([low_of, high_of])
             self.pop()
             return clash
-        self.narrowed[other] = Interval(low, high, low_of, high_of)
+        self.narrowed[other] = FeasibleInterval(low, high, low_of, high_of)
         return None
 
-    def left_to(self, symbol: int) -> Interval:
+    def left_to(self, symbol: int) -> FeasibleInterval:
         """What is left to an unknown that is not a pivot."""
         own = self.system.unknowns[symbol]
-        return self.narrowed.get(symbol) or Interval(own.low, own.high, symbol, symbol)
+        return self.narrowed.get(symbol) or FeasibleInterval(own.low, own.high, symbol, symbol)
 
     def clash(self, unknowns: Iterable[int], weights: Iterable[float] | None = None) -> Clash:
         """Why some unknowns cannot all lie in their intervals: the rows that tie them together.

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 
 from hwsim.errors import HwsimError, unknown
 
-Effect = Literal["source", "linear", "carry", "join", "product", "quotient", "power", "pin", "absorb", "output"]
+NodeEffect = Literal["source", "linear", "carry", "join", "product", "quotient", "power", "pin", "absorb", "output"]
 """What a node does to potentials; `in` are the potentials at which it reads, `out` the one of its result:
 
 - `source`   out = 0: the images;
@@ -32,10 +32,10 @@ Effect = Literal["source", "linear", "carry", "join", "product", "quotient", "po
 - `output`   in = 0: the logits.
 """
 
-KINDS = ("shift", "reciprocal", "division")
+RESCALING_KINDS = ("shift", "reciprocal", "division")
 """Kinds of rescaling: by a power of two, by multiplying with a reciprocal, by a true division."""
 
-COUNT: Mapping[str, float] = dict.fromkeys(KINDS, 1)
+COUNT: Mapping[str, float] = dict.fromkeys(RESCALING_KINDS, 1)
 """Prices that count operations, whatever their kind."""
 
 
@@ -53,7 +53,7 @@ class Tensor:
 
 
 @dataclass(frozen=True)
-class Freedom:
+class FreeConstant:
     """A constant that the planner may choose: between `low` and `high`, as close as possible to `preferred`.
 
     All three are the constant itself, not its logarithm. The least cost comes first, then the number of constants
@@ -73,7 +73,7 @@ class Node:
 
     Attributes:
         name: unique among nodes.
-        effect: what it does to potentials, see `Effect`.
+        effect: what it does to potentials, see `NodeEffect`.
         inputs: names of the tensors it reads. One that is read twice is read at one potential.
         output: the tensor it makes; None for an `output`.
         constant: of a `linear` node: an exact positive number, or what may be chosen.
@@ -82,10 +82,10 @@ class Node:
     """
 
     name: str
-    effect: Effect
+    effect: NodeEffect
     inputs: tuple[str, ...] = ()
     output: Tensor | None = None
-    constant: Fraction | float | Freedom = 1
+    constant: Fraction | float | FreeConstant = 1
     idle: int = 0
     exponent: Fraction = Fraction(1)
 
@@ -144,8 +144,8 @@ _INPUTS = {"source": (0, 0), "linear": (1, 1), "carry": (1, 1), "quotient": (2, 
 
 def _check(node: Node, made: Mapping[str, Node]) -> None:
     """Raise what is wrong with one node, given the tensors made before it."""
-    if node.effect not in get_args(Effect):
-        raise unknown("effect on scales", node.effect, get_args(Effect))
+    if node.effect not in get_args(NodeEffect):
+        raise unknown("effect on scales", node.effect, get_args(NodeEffect))
     low, high = _INPUTS.get(node.effect, (1, 1 if node.idle else math.inf))
     if not low <= len(node.inputs) <= high:
         raise HwsimError(f"{node.name!r} ({node.effect}) reads {len(node.inputs)} tensors: it must read {low}.")
@@ -164,7 +164,7 @@ def _check(node: Node, made: Mapping[str, Node]) -> None:
                 f"2^{tensor.high:g}: neither may be empty."
             )
     constant = node.constant
-    numbers = [constant.low, constant.preferred, constant.high] if isinstance(constant, Freedom) else [constant]
+    numbers = [constant.low, constant.preferred, constant.high] if isinstance(constant, FreeConstant) else [constant]
     if not all(0 < number < math.inf for number in numbers) or numbers != sorted(numbers):
         raise HwsimError(f"The constant of {node.name!r} is {constant}: it must be positive, finite and in order.")
 

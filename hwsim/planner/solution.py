@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Literal
 
 from hwsim.planner.exact import Potential
-from hwsim.planner.problem import Freedom, Node, Problem
+from hwsim.planner.problem import FreeConstant, Node, Problem
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _holds(node: Node, read: Mapping[str, Potential], out: Potential | None, sol
     if node.effect != "linear" or out is None:
         return total == out
     factor = out - total
-    if isinstance(node.constant, Freedom):
+    if isinstance(node.constant, FreeConstant):
         chosen = factor == solution.constants[node.name]
         low, high = node.constant.low * (1 - 1e-6), node.constant.high * (1 + 1e-6)
         whole = factor.is_integer or not node.constant.power_of_two

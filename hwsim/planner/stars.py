@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from hwsim.planner.deadline import NEVER, Deadline
-from hwsim.planner.exact import Row
+from hwsim.planner.exact import SparseRow
 from hwsim.planner.system import Star
 
 
@@ -147,9 +147,9 @@ def ties(number: int, star: Star, partition: Sequence[tuple[int, int]]) -> list[
     return found
 
 
-def tie_row(star: Star, tie: Tie) -> Row:
+def tie_row(star: Star, tie: Tie) -> SparseRow:
     """`b - a = 0`, or `b - a - turn = 0` with an integer turn."""
-    row: Row = {star.ends[tie.a]: -1, star.ends[tie.b]: 1}
+    row: SparseRow = {star.ends[tie.a]: -1, star.ends[tie.b]: 1}
     if tie.shift:
         row[star.turns[tie.b]] = -1
     return row

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from hwsim.errors import HwsimError
-from hwsim.planner.exact import TWO, Base, Number, Row, add_multiple
-from hwsim.planner.problem import Freedom, Node, Problem, Tensor
+from hwsim.planner.exact import TWO, Base, Number, SparseRow, add_multiple
+from hwsim.planner.problem import FreeConstant, Node, Problem, Tensor
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Unknown:
     low: float = -math.inf
     high: float = math.inf
     integer: bool = False
-    preferred: Row | None = None
+    preferred: SparseRow | None = None
     constant: bool = False
 
 
@@ -85,7 +85,7 @@ class System:
 
     base: Base
     unknowns: list[Unknown] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
+    rows: list[SparseRow] = field(default_factory=list)
     nodes: list[int] = field(default_factory=list)
     stars: list[Star] = field(default_factory=list)
     produced: dict[str, int] = field(default_factory=dict)
@@ -126,7 +126,7 @@ class System:
 def equations(problem: Problem) -> System:
     """The system of a problem."""
     linear = [node.constant for node in problem.nodes if node.effect == "linear"]
-    numbers = [Fraction(c.preferred if isinstance(c, Freedom) else c) for c in linear]
+    numbers = [Fraction(c.preferred if isinstance(c, FreeConstant) else c) for c in linear]
     system = System(Base(numbers))
     readers: dict[str, list[tuple[str, int]]] = {tensor.name: [] for tensor in problem.tensors}
     idle: list[Star] = []
@@ -139,7 +139,7 @@ def equations(problem: Problem) -> System:
         out = None
         if node.output is not None:
             tensor = node.output
-            preferred: Row | None = {} if node.effect == "absorb" else None
+            preferred: SparseRow | None = {} if node.effect == "absorb" else None
             out = system.new(Unknown(tensor.name, tensor.low, tensor.high, preferred=preferred))
             system.produced[tensor.name] = out
         for row in _rows(system, node, [read[name] for name in node.inputs if name in read], out):
@@ -157,7 +157,7 @@ def equations(problem: Problem) -> System:
     return system
 
 
-def _rows(system: System, node: Node, read: Sequence[int], out: int | None) -> Iterable[Row]:
+def _rows(system: System, node: Node, read: Sequence[int], out: int | None) -> Iterable[SparseRow]:
     """The equations of one node."""
     if node.effect == "join":
         assert out is not None
@@ -168,7 +168,7 @@ def _rows(system: System, node: Node, read: Sequence[int], out: int | None) -> I
             yield {symbol: 1}
     elif node.effect != "absorb":
         assert out is not None
-        row: Row = {}
+        row: SparseRow = {}
         for place, symbol in enumerate(read):
             add_multiple(row, 1 if place and node.effect == "quotient" else -node.exponent, {symbol: 1})
         add_multiple(row, 1, {out: 1})
@@ -177,10 +177,10 @@ def _rows(system: System, node: Node, read: Sequence[int], out: int | None) -> I
         yield row
 
 
-def _constant(system: System, node: Node) -> Row:
+def _constant(system: System, node: Node) -> SparseRow:
     """The logarithm of a layer's constant: known, or a new unknown."""
     free = node.constant
-    if not isinstance(free, Freedom):
+    if not isinstance(free, FreeConstant):
         return system.base.logarithm(Fraction(free))
     preferred = system.base.logarithm(Fraction(free.preferred))
     low, high = math.log2(free.low), math.log2(free.high)

@@ -19,14 +19,14 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from hwsim.planner.elimination import Elimination
-from hwsim.planner.exact import TWO, Number, Row
+from hwsim.planner.exact import TWO, Number, SparseRow
 from hwsim.planner.intervals import Bounded
 
 FINE_BITS = 20
 """Binary digits behind the point of the logarithm of a constant that cannot be as preferred."""
 
 
-def settle(choice: Elimination) -> dict[int, Row]:
+def settle(choice: Elimination) -> dict[int, SparseRow]:
     """The exact value of every unknown of a piece, given the equations of its nodes and of a possible choice."""
     system, piece = choice.system, choice.piece
     own = {u: system.unknowns[u] for u in piece.unknowns}
@@ -59,7 +59,7 @@ def settle(choice: Elimination) -> dict[int, Row]:
     return {u: everything.reduce({u: 1})[0] for u in own}
 
 
-def _grant(settled: Elimination, wishes: Sequence[Row]) -> Elimination:
+def _grant(settled: Elimination, wishes: Sequence[SparseRow]) -> Elimination:
     """Add as many rows as possible; all at once, or halves of them one after the other."""
     if not wishes:
         return settled
@@ -82,11 +82,11 @@ def _closest(settled: Elimination, symbol: int) -> Elimination:
     raise AssertionError("a possible choice leaves integers")
 
 
-def _two(value: Number) -> Row:
+def _two(value: Number) -> SparseRow:
     return {TWO: value} if value else {}
 
 
-def _equal(symbol: int, value: Row) -> Row:
+def _equal(symbol: int, value: SparseRow) -> SparseRow:
     """The equation that gives an unknown a known value."""
     return {symbol: 1, **{s: -c for s, c in value.items()}}
 

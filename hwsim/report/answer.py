@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hwsim.experiment.results.results import Results, Row
-from hwsim.report.axes import Axis, Value, set_out
+from hwsim.report.axes import Axis, AxisValue, set_out
 from hwsim.report.estimates import fault_free, lost, sound_rows
 
 POINT = 1.0
@@ -34,7 +34,7 @@ class Reach:
     """
 
     variant: str
-    last: Value
+    last: AxisValue
     sure: bool
 
 
@@ -81,7 +81,7 @@ def reaches(results: Results) -> Iterator[tuple[str, list[Reach]]]:
 
 
 def _reach(name: str, rows: list[Row], axis: Axis, sound: dict[tuple[str, str], Row]) -> Reach:
-    last: Value = None
+    last: AxisValue = None
     sure = True
     mine = [row for row in rows if row["variant"] == name]
     for row in sorted(mine, key=lambda row: axis.places[row[axis.column]]):
@@ -113,7 +113,7 @@ def answer(results: Results) -> Answer | None:
     return Answer(question, tuple(lines), _basis(results, starred=any("*" in line.variants for line in lines)))
 
 
-def _said(axis: Axis, tried: list[float], last: Value) -> str:
+def _said(axis: Axis, tried: list[float], last: AxisValue) -> str:
     """How far, and whether it is all that was tried."""
     if last is None:
         return f"none (mildest: {axis.names[tried[0]]})" if len(tried) > 1 else f"not even {axis.names[tried[0]]}"

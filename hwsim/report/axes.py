@@ -16,7 +16,7 @@ from hwsim.constants.units import duration, quantity
 from hwsim.experiment.results.results import Results, Row
 from hwsim.experiment.scenario.points import immune_label
 
-Value = float | None
+AxisValue = float | None
 
 SPAN = 5.0
 """Width of a linear axis, in the units of a logarithmic one, which are decades."""
@@ -45,8 +45,8 @@ class Axis:
     column: str
     heading: str
     unit: str
-    names: dict[Value, str]
-    places: dict[Value, float]
+    names: dict[AxisValue, str]
+    places: dict[AxisValue, float]
     ticks: tuple[tuple[float, str], ...]
     breaks: tuple[float, ...]
 
@@ -100,7 +100,7 @@ def set_out(results: Results) -> SetOut:
         )
         return SetOut(rate_axis(memory.ber), sections)
     sweeps = list(mission.sweeps)
-    values: dict[str, list[Value]] = {"read_at_s": list(mission.read_at_s)}
+    values: dict[str, list[AxisValue]] = {"read_at_s": list(mission.read_at_s)}
     values |= {name: list(dict.fromkeys(getattr(sweep, name) for sweep in sweeps)) for name in sweeps[0]._fields}
     column = max(values, key=lambda name: len(values[name]))
     apart = {name: found for name, found in values.items() if name != column and len(found) > 1}
@@ -126,7 +126,7 @@ _MISSION = {
 _UNITS = {"temperature_c": "°C", "voltage_v": "V"}
 
 
-def text_of(column: str, value: Value) -> str:
+def text_of(column: str, value: AxisValue) -> str:
     """A value of one of the columns of a mission, for a person."""
     if value is None:
         return "nominal"
@@ -143,7 +143,7 @@ def rate_axis(rates: Sequence[float]) -> Axis:
     """Bit error rates: their decimal logarithms, and 0 one decade below the least."""
     above = [ber for ber in rates if ber > 0]
     least = math.log10(min(above)) if above else 0.0
-    places: dict[Value, float] = {ber: math.log10(ber) if ber > 0 else least - 1.0 for ber in rates}
+    places: dict[AxisValue, float] = {ber: math.log10(ber) if ber > 0 else least - 1.0 for ber in rates}
     lowest, highest = min(places.values()), max(places.values())
     decades = [
         decade
@@ -154,7 +154,7 @@ def rate_axis(rates: Sequence[float]) -> Axis:
     if 0.0 in places:
         ticks.insert(0, (places[0.0], "0"))
     breaks = (lowest + 0.5,) if 0.0 in places and decades else ()
-    names: dict[Value, str] = {ber: rate(ber) for ber in rates}
+    names: dict[AxisValue, str] = {ber: rate(ber) for ber in rates}
     return Axis("ber", "bit error rate", "", names, places, tuple(ticks), breaks)
 
 
@@ -162,7 +162,7 @@ def time_axis(column: str, times_s: Sequence[float]) -> Axis:
     """Times: their decimal logarithms, 0 one decade below the least, and the run without faults one more."""
     above = sorted(time_s for time_s in times_s if time_s > 0)
     least = math.log10(above[0]) if above else 0.0
-    places: dict[Value, float] = {time_s: math.log10(time_s) for time_s in above}
+    places: dict[AxisValue, float] = {time_s: math.log10(time_s) for time_s in above}
     ticks = []
     edge = least
     breaks = []
@@ -176,7 +176,7 @@ def time_axis(column: str, times_s: Sequence[float]) -> Axis:
     ticks.append((edge, "no\nfaults"))
     breaks.append(edge + 0.5)
     ticks += _time_ticks(above, room=0.11 * (max(places.values()) - edge))
-    names: dict[Value, str] = {None: NO_FAULTS}
+    names: dict[AxisValue, str] = {None: NO_FAULTS}
     names |= {time_s: duration(time_s) for time_s in times_s}
     return Axis(column, _MISSION[column], "", names, places, tuple(sorted(ticks)), tuple(breaks))
 
@@ -201,7 +201,7 @@ def linear_axis(column: str, values: Sequence[float]) -> Axis:
     sign = -1.0 if column == "voltage_v" else 1.0
     low, high = min(sign * value for value in values), max(sign * value for value in values)
     scale = SPAN / (high - low) if high > low else 1.0
-    places: dict[Value, float] = {value: (sign * value - low) * scale for value in values}
+    places: dict[AxisValue, float] = {value: (sign * value - low) * scale for value in values}
     places[None] = -1.0
     room, last = 0.1 * SPAN, -math.inf
     ticks = [(-1.0, "no\nfaults")]
@@ -209,7 +209,7 @@ def linear_axis(column: str, values: Sequence[float]) -> Axis:
         if places[value] - last >= room:
             last = places[value]
             ticks.append((last, f"{value:g}"))
-    names: dict[Value, str] = {None: NO_FAULTS}
+    names: dict[AxisValue, str] = {None: NO_FAULTS}
     names |= {value: text_of(column, value) for value in values}
     return Axis(column, _MISSION[column], _UNITS[column], names, places, tuple(ticks), (-0.5,))
 

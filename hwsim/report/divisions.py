@@ -12,7 +12,7 @@ from hwsim.datapath.plans.sites import Group, Site, grouped
 from hwsim.report.console import new_table
 from hwsim.report.tables import number
 
-COUNTERS = {
+WAY_HEADINGS = {
     "divisions": ">true\ndivisions",
     "reciprocal_multiplications": ">recip.\nmult.",
     "shifts": ">shifts",
@@ -37,13 +37,13 @@ def cost_table(rows: Sequence[DivisionCost], each_image: bool = False) -> Table:
     """Exact counts for the batch, or its share for one image, one line a way of dividing."""
     images = rows[0].images
     title = f"For each image, {images} of them sharing a read of the weights" if each_image else None
-    table = new_table("dividing", *COUNTERS.values(), ">ab-\nsorbed", ">con-\nstants", ">their\nbits", title=title)
+    table = new_table("dividing", *WAY_HEADINGS.values(), ">ab-\nsorbed", ">con-\nstants", ">their\nbits", title=title)
     for row in rows:
         if row.counts is None or _impossible(row):
-            table.add_row(row.way, *["-"] * (len(COUNTERS) + 3))
+            table.add_row(row.way, *["-"] * (len(WAY_HEADINGS) + 3))
             continue
         total = row.counts.total.as_dict()
-        counts = [number(row.each_image(name) if each_image else total[name]) for name in COUNTERS]
+        counts = [number(row.each_image(name) if each_image else total[name]) for name in WAY_HEADINGS]
         kept = (row.absorbed, row.divisor_words, row.divisor_bits)
         table.add_row(row.way, *counts, *(f"{count:,}" for count in kept))
     return table

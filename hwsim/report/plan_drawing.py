@@ -17,7 +17,7 @@ from hwsim.network import Affine, Call, Linear, Network, Operation, Scale, rule_
 from hwsim.report.style import DRAWING
 
 ROW, LANE, TEXT_WIDTH = 22, 10, 7.2
-LONGEST = 44
+LONGEST_LABEL = 44
 """Letters of the longest label; of a longer one the end is shown, which tells modules apart."""
 MARKS = {"divide": "÷", "align": "=", "absorb": "∗"}
 """Divided out; made equal to the other inputs of a join; taken up by a multiplier that is there anyway."""
@@ -31,7 +31,7 @@ _MARK_OF = {
 
 
 @dataclass
-class Row:
+class DrawnRow:
     """A row of the drawing: one operation, or the operations of a folded block."""
 
     label: str
@@ -85,8 +85,8 @@ def draw_plan(network: Network, plan: Plan, sites: Iterable[Site], fold: int = 0
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
-def _rows(network: Network, plan: Plan, sites: Iterable[Site], fold: int) -> list[Row]:
-    rows = [Row("images", "input", fold > 0)]
+def _rows(network: Network, plan: Plan, sites: Iterable[Site], fold: int) -> list[DrawnRow]:
+    rows = [DrawnRow("images", "input", fold > 0)]
     of_value = {network.input.name: 0}
     for op in network.operations:
         if isinstance(op, Call) and _is_size(op):
@@ -97,14 +97,14 @@ def _rows(network: Network, plan: Plan, sites: Iterable[Site], fold: int) -> lis
             row = rows[-1]
             row.kind = f"{len(row.operations) + 1} operations"
         else:
-            row = Row(folded, _kind(op), fold > 0)
+            row = DrawnRow(folded, _kind(op), fold > 0)
             rows.append(row)
         here = len(rows) - 1
         row.operations.append(op)
         row.inputs += [of_value[name] for name in op.inputs if of_value.get(name, here) != here]
         of_value[op.name] = here
         row.scale = _scale(plan.produced(op.name))
-    rows.append(Row("logits", "result", inputs=[of_value[network.output]]))
+    rows.append(DrawnRow("logits", "result", inputs=[of_value[network.output]]))
     for site in sites:
         rows[of_value[site.at]].sites.append(site)
     return rows
@@ -142,11 +142,11 @@ def _scale(scale: Scale | Constants) -> str:
     return f"2^{scale.log2:.4g}" if abs(scale.log2) >= 1e-3 else f"1{float(scale) - 1:+.1e}"
 
 
-def _edges(rows: list[Row]) -> list[tuple[int, int]]:
+def _edges(rows: list[DrawnRow]) -> list[tuple[int, int]]:
     return [(source, target) for target, row in enumerate(rows) for source in dict.fromkeys(row.inputs)]
 
 
-def _lanes(rows: list[Row]) -> dict[int, int]:
+def _lanes(rows: list[DrawnRow]) -> dict[int, int]:
     """A lane on the left for every row whose result skips rows, such that no two that overlap share one."""
     reach: dict[int, int] = {}
     for source, target in _edges(rows):
@@ -163,7 +163,7 @@ def _lanes(rows: list[Row]) -> dict[int, int]:
     return lanes
 
 
-def _columns(rows: list[Row], left: float) -> Mapping[str, float]:
+def _columns(rows: list[DrawnRow], left: float) -> Mapping[str, float]:
     kind = left + 14
     label = kind + TEXT_WIDTH * max(len(row.kind) for row in rows) + 16
     scale = label + TEXT_WIDTH * max(len(_short(row.label)) for row in rows) + 16
@@ -171,10 +171,10 @@ def _columns(rows: list[Row], left: float) -> Mapping[str, float]:
 
 
 def _short(label: str) -> str:
-    return label if len(label) <= LONGEST else "..." + label[3 - LONGEST :]
+    return label if len(label) <= LONGEST_LABEL else "..." + label[3 - LONGEST_LABEL :]
 
 
-def _heights(rows: list[Row]) -> list[int]:
+def _heights(rows: list[DrawnRow]) -> list[int]:
     """The height of each row's first line; a row has a line for each of its marks."""
     heights = [56]
     for row in rows[:-1]:
@@ -202,7 +202,7 @@ def _arc(top: int, bottom: int, lane: int | None, left: float) -> str:
     return f'<path d="{path}" fill="none" stroke="{DRAWING["line"]}" stroke-width="1.5"/>'
 
 
-def _draw(row: Row, y: int, left: float, columns: Mapping[str, float]) -> list[str]:
+def _draw(row: DrawnRow, y: int, left: float, columns: Mapping[str, float]) -> list[str]:
     linear = any(isinstance(op, Linear) for op in row.operations)
     fill = DRAWING["linear"] if linear else "white"
     parts = [f'<circle cx="{left}" cy="{y}" r="4.5" fill="{fill}" stroke="{DRAWING["linear"]}" stroke-width="1.5"/>']

@@ -66,7 +66,7 @@ def ramp(n: int) -> list[str]:
     return [to_hex(colours(0.82 * (1 - i / max(n - 1, 1)))) for i in range(n)]
 
 
-KINDS: Mapping[str, Mapping[str, None]] = {
+FIGURE_FORMATS: Mapping[str, Mapping[str, None]] = {
     "png": {"Software": None},
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
@@ -74,12 +74,12 @@ KINDS: Mapping[str, Mapping[str, None]] = {
 """The kinds of files that figures are saved as, and what is left out of them: dates and version numbers."""
 
 
-def save(figure: Figure, kinds: Iterable[str] = tuple(KINDS)) -> dict[str, bytes]:
+def save(figure: Figure, kinds: Iterable[str] = tuple(FIGURE_FORMATS)) -> dict[str, bytes]:
     """The figure's files by kind, equal for equal figures."""
     files = {}
     for kind in kinds:
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=kind, dpi=160, metadata=KINDS[kind], facecolor="white")
+        figure.savefig(buffer, format=kind, dpi=160, metadata=FIGURE_FORMATS[kind], facecolor="white")
         files[kind] = buffer.getvalue()
     return files
 

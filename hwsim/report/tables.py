@@ -97,7 +97,7 @@ def farthest_over_images(results: Results, measure: str = "accuracy") -> float:
     return 100 * max(max(value - low, high - value) for value, low, high in ends)
 
 
-COSTS = {
+COST_HEADINGS = {
     "divisions": "divisions",
     "reciprocal_multiplications": "reciprocal multiplications",
     "shifts": "shifts",
@@ -111,7 +111,7 @@ COSTS = {
 
 
 @dataclass(frozen=True)
-class Cost:
+class VariantCost:
     """What one variant costs for one image; `formats` are those in which it costs just this."""
 
     variant: str
@@ -120,12 +120,12 @@ class Cost:
     constant_bits: int
 
 
-def costs(results: Results) -> list[Cost]:
+def costs(results: Results) -> list[VariantCost]:
     """The cost of every variant, formats of equal cost in one line."""
     bits = {(row["format"], row["variant"]): row["constant_bits"] for row in results.rows}
     # Bits tell formats apart that cost the same otherwise: they are shown where they say more than words.
     coded = any(row.get("check_bits") for row in results.rows) and all("bits_read" in row for row in results.counts)
-    shown = [name for name in COSTS if name != "bits_read" or coded]
+    shown = [name for name in COST_HEADINGS if name != "bits_read" or coded]
     grouped: dict[tuple[str, tuple[float, ...], int], list[str]] = {}
     for row in results.counts:
         if row["layer"] == "total":
@@ -135,15 +135,15 @@ def costs(results: Results) -> list[Cost]:
     order = {variant.name: at for at, variant in enumerate(results.scenario.variants)}
     lines = sorted(grouped.items(), key=lambda item: order[item[0][0]])
     return [
-        Cost(variant, ", ".join(formats), dict(zip(shown, counts, strict=True)), constant_bits)
+        VariantCost(variant, ", ".join(formats), dict(zip(shown, counts, strict=True)), constant_bits)
         for (variant, counts, constant_bits), formats in lines
     ]
 
 
-def counters(lines: list[Cost]) -> list[str]:
+def counters(lines: list[VariantCost]) -> list[str]:
     """The counters that are worth a column: all, but comparisons where no guard makes any, bits without check bits."""
     optional = ("comparisons", "bits_read")
-    return [name for name in COSTS if name not in optional or any(line.counts.get(name) for line in lines)]
+    return [name for name in COST_HEADINGS if name not in optional or any(line.counts.get(name) for line in lines)]
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ def _width(text: str) -> int:
     return max(len(line) for line in text.split("\n"))
 
 
-COUNTERS = {
+RUN_HEADINGS = {
     "divisions": ">divisions",
     "reciprocal_multiplications": ">reciprocal\nmult.",
     "shifts": ">shifts",
@@ -151,8 +151,8 @@ def cost_table(results: Results) -> Table:
     """Exact counts for one image: divisions, multiplications by a reciprocal, shifts, words and bits read."""
     batch = results.scenario.datapath.batch
     lines = costs(results)
-    shown = [name for name in counters(lines) if name in COUNTERS]
-    heads = COUNTERS | (NARROW if "bits_read" in shown else {})
+    shown = [name for name in counters(lines) if name in RUN_HEADINGS]
+    heads = RUN_HEADINGS | (NARROW if "bits_read" in shown else {})
     several = len(lines) > len({line.variant for line in lines})  # a variant that costs more in one format
     table = new_table(
         "variant",

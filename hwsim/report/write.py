@@ -26,7 +26,7 @@ from hwsim.report.glossary import GLOSSARY
 from hwsim.report.notes import notes
 from hwsim.report.style import save, styled
 from hwsim.report.tables import (
-    COSTS,
+    COST_HEADINGS,
     code_costs,
     costs,
     counters,
@@ -178,7 +178,7 @@ def render(results: Results, figures: list[Drawn]) -> str:
         share=lambda percent: f"{percent:.{decimals(results.facts['images'])}f}",
         safe=results.facts.get("safe", []),
         costs=costs(results) if accuracy else [],
-        counters={name: COSTS[name] for name in counters(costs(results))} if accuracy else {},
+        counters={name: COST_HEADINGS[name] for name in counters(costs(results))} if accuracy else {},
         forced=forced(results),
         done=DONE,
         codes=code_costs(results) if results.scenario.counts_codewords else [],

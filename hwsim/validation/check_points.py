@@ -28,7 +28,7 @@ from hwsim.memory.physics import common, dram, levels, nand, pcm, reram, sram, s
 from hwsim.memory.random import Key
 from hwsim.memory.technology.constants import device_points, technology
 
-Kind = Literal["arithmetic", "measured", "construction"]
+PointKind = Literal["arithmetic", "measured", "construction"]
 
 YEAR_S, DAY_S = quantity("1 year", "s"), quantity("1 day", "s")
 
@@ -52,7 +52,7 @@ class CheckPoint:
     published: float
     model: float
     tolerance: float
-    kind: Kind = "arithmetic"
+    kind: PointKind = "arithmetic"
     misfit: str = ""
 
     @property
@@ -129,7 +129,7 @@ def _sram() -> Iterator[CheckPoint]:
         fitted = sram.fault_free_block(v, mean, sigma, block_alone, 0, *shape)
         yield CheckPoint("sram", f"{what}, block spread 18.42 mV alone", printed, fitted, 1e-3)
         both = sram.fault_free_block(v, mean, sigma, block, column, *shape)
-        kind: Kind = "construction" if v == 0.53 else "measured"  # the shares were fitted to it
+        kind: PointKind = "construction" if v == 0.53 else "measured"  # the shares were fitted to it
         yield CheckPoint("sram", f"{what}, blocks and columns", measured, both, 0.02, kind)
     independent = (1 - sram.low_voltage_failure(0.53, mean, sigma)) ** 8192
     yield CheckPoint(

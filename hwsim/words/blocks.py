@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from hwsim.errors import HwsimError
 
-Array = npt.NDArray[Any]
+Elements = npt.NDArray[Any]
 
 BLOCK = 32_768  # elements; three rows of scratch and the block itself fit a second-level cache of 1 MiB
 
@@ -25,17 +25,17 @@ class Scratch:
     def __init__(self, size: int) -> None:
         self._rows = np.empty((3, size), np.uint64)
 
-    def row(self, index: int, dtype: npt.DTypeLike, size: int) -> Array:
+    def row(self, index: int, dtype: npt.DTypeLike, size: int) -> Elements:
         """Row 0, 1 or 2 as an uninitialised array of `size` elements of at most 8 bytes."""
         return self._rows[index].view(dtype)[:size]
 
 
 def convert(
-    source: Array,
-    function: Callable[[Array, Scratch], Array],
+    source: Elements,
+    function: Callable[[Elements, Scratch], Elements],
     dtype: np.dtype[Any],
-    out: Array | None,
-) -> Array:
+    out: Elements | None,
+) -> Elements:
     """Apply `function` to block after block of `source`; the results go to `out`, or to a new array.
 
     Raises:

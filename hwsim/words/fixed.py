@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwsim.errors import HwsimError
-from hwsim.words.blocks import Array, Scratch
+from hwsim.words.blocks import Elements, Scratch
 from hwsim.words.format import Field, WordFormat
 
 MAX_WIDTH = 32
@@ -88,7 +88,7 @@ class FixedFormat(WordFormat):
             return f"{-raw << self.integer_bits}"
         return f"{raw}" if field.name == "integer" else f"{raw * self.smallest}"
 
-    def _round(self, values: Array, scratch: Scratch) -> Array:
+    def _round(self, values: Elements, scratch: Scratch) -> Elements:
         size = values.size
         real = np.float64 if self.width > _FLOAT32_WIDTH else values.dtype.type
         codes = np.multiply(values, 2.0**self.fraction_bits, dtype=real, out=scratch.row(0, real, size))
@@ -105,7 +105,7 @@ class FixedFormat(WordFormat):
         integers[:] = codes
         return np.bitwise_and(words, (1 << self.width) - 1, out=words)
 
-    def _exact(self, words: Array, scratch: Scratch) -> Array:
+    def _exact(self, words: Elements, scratch: Scratch) -> Elements:
         spare = MAX_WIDTH - self.width  # moves the sign bit to the top of the container
         signed = np.left_shift(words, spare, out=scratch.row(0, np.uint32, words.size)).view(np.int32)
         values = scratch.row(1, np.float64, words.size)

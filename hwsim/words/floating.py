@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hwsim.errors import HwsimError
-from hwsim.words.blocks import Array, Scratch
+from hwsim.words.blocks import Elements, Scratch
 from hwsim.words.format import Field, WordFormat
 
 
@@ -135,7 +135,7 @@ class FloatFormat(WordFormat):
             return f"2^{exponent - self.bias}" if exponent else f"2^{self.smallest_exponent} (subnormal)"
         return f"{min(exponent, 1) + raw / 2**self.fraction_bits}"
 
-    def _round(self, values: Array, scratch: Scratch) -> Array:
+    def _round(self, values: Elements, scratch: Scratch) -> Elements:
         if values.dtype == np.float64:
             return self._round_in(_FLOAT64, values, scratch)
         if self.exponent_bits == _FLOAT32.exponent_bits:
@@ -144,7 +144,7 @@ class FloatFormat(WordFormat):
             return self._round_in(_FLOAT32, values, scratch)
         return self._round_in(_FLOAT64, values.astype(np.float64), scratch)
 
-    def _round_in(self, carrier: _Carrier, values: Array, scratch: Scratch) -> Array:
+    def _round_in(self, carrier: _Carrier, values: Elements, scratch: Scratch) -> Elements:
         """Round by one addition in the carrier's arithmetic, which is exact and meets no subnormal.
 
         Let 2^e be the power of two at or below a magnitude, or this format's smallest normal number if that
@@ -181,7 +181,7 @@ class FloatFormat(WordFormat):
         words |= sign
         return words
 
-    def _round_bits(self, values: Array, scratch: Scratch) -> Array:
+    def _round_bits(self, values: Elements, scratch: Scratch) -> Elements:
         """Round float32 to the same exponent field and a shorter fraction, on the bits alone."""
         bits = values.view(np.uint32)
         surplus = _FLOAT32.fraction_bits - self.fraction_bits
@@ -197,7 +197,7 @@ class FloatFormat(WordFormat):
             words[nan] = self.nan_word | (bits[nan] >> 31) << (self.width - 1)
         return words
 
-    def _exact(self, words: Array, scratch: Scratch) -> Array:
+    def _exact(self, words: Elements, scratch: Scratch) -> Elements:
         if self.exponent_bits == _FLOAT32.exponent_bits:
             surplus = _FLOAT32.fraction_bits - self.fraction_bits
             return np.left_shift(words, surplus, out=scratch.row(0, np.uint32, words.size)).view(np.float32)

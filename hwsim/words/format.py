@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwsim.errors import HwsimError, unknown
-from hwsim.words.blocks import Array, Scratch, convert
+from hwsim.words.blocks import Elements, Scratch, convert
 
 TABLE_BITS = 16  # formats up to this width decode through a table of all their words
 
@@ -103,11 +103,11 @@ class WordFormat(ABC):
         """What the bits of `field` contribute to the value of `word`, for people."""
 
     @abstractmethod
-    def _round(self, values: Array, scratch: Scratch) -> Array:
+    def _round(self, values: Elements, scratch: Scratch) -> Elements:
         """The words, in any unsigned container, of a block of float32 or float64 values."""
 
     @abstractmethod
-    def _exact(self, words: Array, scratch: Scratch) -> Array:
+    def _exact(self, words: Elements, scratch: Scratch) -> Elements:
         """The values of a block of uint32 words, in a floating dtype that holds each of them exactly."""
 
     @property
@@ -125,7 +125,7 @@ class WordFormat(ABC):
         """Position of the exponent's most significant bit; None in fixed point."""
         return next((field.msb for field in self.fields if field.name == "exponent"), None)
 
-    def encode(self, values: npt.ArrayLike, out: Array | None = None) -> Array:
+    def encode(self, values: npt.ArrayLike, out: Elements | None = None) -> Elements:
         """The words nearest to `values`, in an array of the same shape that shares no memory with them.
 
         Rounding is to nearest, ties to the word whose last bit is 0, in a single step from the given values.
@@ -150,7 +150,7 @@ class WordFormat(ABC):
             raise HwsimError(f"{self.name} encodes float32 or float64 values, not {source.dtype}.")
         return convert(source, self._round, self.dtype, out)
 
-    def decode(self, words: npt.ArrayLike, dtype: npt.DTypeLike = np.float32, out: Array | None = None) -> Array:
+    def decode(self, words: npt.ArrayLike, dtype: npt.DTypeLike = np.float32, out: Elements | None = None) -> Elements:
         """The values of `words`, in an array of the same shape that shares no memory with them.
 
         Exact in float64 for every format, and in float32 for every format but fixed point of more than 25
@@ -174,14 +174,14 @@ class WordFormat(ABC):
             return convert(source, self._exact, target, out)
         table = _table(self, target)
 
-        def look_up(words: Array, scratch: Scratch) -> Array:
+        def look_up(words: Elements, scratch: Scratch) -> Elements:
             index = scratch.row(0, np.intp, words.size)
             index[:] = words
             return np.take(table, index, mode="wrap", out=scratch.row(1, target, words.size))
 
         return convert(source, look_up, target, out)
 
-    def _checked(self, words: npt.ArrayLike) -> Array:
+    def _checked(self, words: npt.ArrayLike) -> Elements:
         """`words` as an array of this format's dtype, none with a bit above its width."""
         array = _native(words)
         if hasattr(words, "dtype"):
@@ -261,14 +261,14 @@ class WordFormat(ABC):
 
 
 @functools.cache
-def _table(fmt: WordFormat, dtype: np.dtype[Any]) -> Array:
+def _table(fmt: WordFormat, dtype: np.dtype[Any]) -> Elements:
     """The value of every word of `fmt`, in the order of the words."""
     table = convert(np.arange(1 << fmt.width, dtype=np.uint32), fmt._exact, dtype, None)
     table.flags.writeable = False
     return table
 
 
-def _native(array: npt.ArrayLike) -> Array:
+def _native(array: npt.ArrayLike) -> Elements:
     """`array` as a numpy array in the machine's byte order."""
     array = np.asarray(array)
     return array.astype(array.dtype.newbyteorder("="), copy=False)

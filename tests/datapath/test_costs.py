@@ -15,7 +15,7 @@ from hwsim.constants import TRUST
 from hwsim.constants.units import parse_unit
 from hwsim.datapath import PlanOptions
 from hwsim.datapath.costs import COSTS, check_prices, operation_costs, prices, typical
-from hwsim.planner import KINDS
+from hwsim.planner import RESCALING_KINDS
 
 PUBLISHED = {  # Horowitz, ISSCC 2014: pJ at 45 nm, 0.9 V
     ("fp32", "add"): 0.9,
@@ -96,10 +96,10 @@ class TestPrices:
 
     def test_a_count_needs_no_table(self):
         found = prices("count", "fp8_e4m3")
-        assert (found.values, found.entries) == (dict.fromkeys(KINDS, 1), ())
+        assert (found.values, found.entries) == (dict.fromkeys(RESCALING_KINDS, 1), ())
         assert PlanOptions().prices == found.values
 
-    @given(st.fixed_dictionaries(dict.fromkeys(KINDS, st.floats(0, 1e9))))
+    @given(st.fixed_dictionaries(dict.fromkeys(RESCALING_KINDS, st.floats(0, 1e9))))
     def test_a_table_of_ones_own_is_taken_as_it_is(self, table):
         found = prices(table, "bf16")
         assert found.values == table

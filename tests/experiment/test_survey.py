@@ -9,7 +9,7 @@ import torch
 from hwsim import Scaling, capture
 from hwsim.datapath import DatapathConfig, PlanOptions, division_table
 from hwsim.experiment.catalogue.catalogue import load_network
-from hwsim.experiment.studies.survey import COLUMNS, survey
+from hwsim.experiment.studies.survey import SURVEY_COLUMNS, survey
 
 TABLE = Path(__file__).parents[2] / "docs" / "assets" / "divisions.csv"
 SAMPLE = ["alexnet", "densenet121", "mobilenet_v2", "resnet18", "shufflenet_v2_x0_5", "squeezenet1_1", "vit_b_32"]
@@ -36,7 +36,7 @@ def test_the_table_has_every_way_of_every_classifier(table):
 @pytest.mark.parametrize("name", SAMPLE)
 def test_rows_of_the_sample_are_counted_again(table, name):
     found = [row for row in table if row["network"] == f"torchvision/{name}"]
-    rows = [dict(zip(COLUMNS, row, strict=True)) for row in survey([f"torchvision/{name}"], Scaling(), "fp32")]
+    rows = [dict(zip(SURVEY_COLUMNS, row, strict=True)) for row in survey([f"torchvision/{name}"], Scaling(), "fp32")]
     # Where noise overflows first may depend on the machine's rounding; the counts may not.
     for row in (*found, *rows):
         row.pop("overflow")
@@ -62,9 +62,9 @@ def test_every_option_reaches_every_network():
     found = list(survey(["lenet5"], Scaling(power_of_two=True), *settings, image_size=28))
     graph = capture(load_network("lenet5", "random").module, torch.zeros(2, 1, 28, 28))
     expected = division_table(graph, Scaling(power_of_two=True), *settings)
-    at = COLUMNS.index("macs")
+    at = SURVEY_COLUMNS.index("macs")
     for row, own in zip(found, expected, strict=True):
         assert row[:2] == ["lenet5", own.way]
         assert row[at] == str(own.counts.total.macs)
         assert int(row[at]) % 3 == 0
-        assert row[COLUMNS.index("shifts")] == str(own.counts.total.shifts)
+        assert row[SURVEY_COLUMNS.index("shifts")] == str(own.counts.total.shifts)

@@ -22,7 +22,7 @@ from hwsim.memory.random import Key
 
 RATES = [3e-7, 1e-6, 4e-5, 1e-3, 7e-3, 0.1, 0.37, 0.5, 0.8]
 ANY_RATE = st.one_of(st.floats(0, 1), st.floats(-8, 0).map(lambda exponent: 10.0**exponent))
-LAYERS = range(len(weak.LAYERS))
+LAYERS = range(len(weak.RATE_LAYERS))
 
 
 # The number of weak cells
@@ -95,10 +95,10 @@ def test_layers_strike_independently_of_each_other() -> None:
     struck = []
     for index in LAYERS[9:-1]:
         flags = np.zeros(cells, bool)
-        for chunk in weak.strikes(Key(5).generator(index, 0), cells, weak.LAYERS[index].gaps):
+        for chunk in weak.strikes(Key(5).generator(index, 0), cells, weak.RATE_LAYERS[index].gaps):
             flags[chunk] = True
         struck.append(flags)
-        assert abs(flags.mean() / weak.LAYERS[index].gaps.probability - 1) < 0.05
+        assert abs(flags.mean() / weak.RATE_LAYERS[index].gaps.probability - 1) < 0.05
     for one, other in ((a, b) for i, a in enumerate(struck) for b in struck[:i]):
         expected = cells * one.mean() * other.mean()
         assert abs((one & other).sum() - expected) < 4.5 * np.sqrt(expected)
@@ -207,7 +207,7 @@ def test_words_gather_exactly_the_weak_cells(words: int, width: int, rate: float
 
 def test_layers_below_a_rate_compose_to_it() -> None:
     survives = 1.0
-    for layer, (low, high) in zip(weak.LAYERS, pairwise(weak._EDGES), strict=True):
+    for layer, (low, high) in zip(weak.RATE_LAYERS, pairwise(weak._EDGES), strict=True):
         assert (layer.low, layer.high) == (float(low), float(high))
         survives *= 1 - layer.gaps.probability
         assert 1 - survives == pytest.approx(layer.high, rel=1e-9)

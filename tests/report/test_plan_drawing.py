@@ -10,7 +10,7 @@ import torch
 from hwsim import Accelerator, HwsimError, Scaling, capture, harden
 from hwsim.datapath import WAYS
 from hwsim.datapath.plans.sites import division_sites
-from hwsim.report.plan_drawing import LONGEST, MARKS, _short, draw_plan
+from hwsim.report.plan_drawing import LONGEST_LABEL, MARKS, _short, draw_plan
 from tests.datapath.networks import Fire, Residual, captured
 from tests.datapath.test_planned import Attention, Gated
 
@@ -104,7 +104,7 @@ def test_nothing_overlaps(kind):
 
 def test_a_long_name_is_shortened_to_its_end():
     assert _short("a" * 100 + ".conv1").endswith("a.conv1")
-    assert len(_short("a" * 100 + ".conv1")) == LONGEST
+    assert len(_short("a" * 100 + ".conv1")) == LONGEST_LABEL
     assert _short("layer1.0.conv1") == "layer1.0.conv1"
 
 

@@ -22,7 +22,7 @@ from hwsim.report.axes import rate
 from hwsim.report.choices import CHOICES
 from hwsim.report.console import new_table, plain
 from hwsim.report.glossary import GLOSSARY
-from hwsim.report.tables import COSTS, costs, forced, number, shares
+from hwsim.report.tables import COST_HEADINGS, costs, forced, number, shares
 from hwsim.report.terminal import print_results
 from hwsim.report.write import prose, write_report
 
@@ -193,7 +193,9 @@ def test_costs_are_those_of_one_image(accuracy: Results) -> None:
     assert lines["per weight"].formats == "fp16, q2.5"
     assert lines["read <= 2 & masked"].formats == "fp16"
     assert lines["unscaled"].constant_bits == 0
-    assert list(lines["unscaled"].counts) == [name for name in COSTS if name != "bits_read"]  # no code, no check bits
+    assert list(lines["unscaled"].counts) == [
+        name for name in COST_HEADINGS if name != "bits_read"
+    ]  # no code, no check bits
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from hwsim.network.graph import Parameter, channels, substitute
 from hwsim.network.operators.bounds import UNIT, Applied, Interval, affine, lowest
 
 
-class Intervals:
+class IntervalArithmetic:
     """The arithmetic of a network with true weights, whose images lie within bounds."""
 
     def __init__(self, network: Network) -> None:

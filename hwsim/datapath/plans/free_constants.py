@@ -156,7 +156,7 @@ def _solved(plan: Plan) -> planner.Solution:
     return plan.solution
 
 
-def _freedoms(network: Network, hardened: Hardened, lowest_target: float) -> dict[str, planner.Freedom]:
+def _freedoms(network: Network, hardened: Hardened, lowest_target: float) -> dict[str, planner.FreeConstant]:
     """What the constant of each weight may be, where that is more than one number."""
     if hardened.scaling is None:
         raise HwsimError("The weights are not scaled: there are no constants to choose.")
@@ -169,7 +169,7 @@ def _freedoms(network: Network, hardened: Hardened, lowest_target: float) -> dic
         layers = [layer for layer in network.readings[weight] if isinstance(layer, Linear)]
         if len(layers) == len(network.readings[weight]) == 1 and lowest_target < preferred * peak:
             low = min(_up(lowest_target / peak), preferred)
-            free[weight] = planner.Freedom(low, preferred, Fraction(preferred), hardened.scaling.power_of_two)
+            free[weight] = planner.FreeConstant(low, preferred, Fraction(preferred), hardened.scaling.power_of_two)
     return free
 
 
@@ -204,5 +204,5 @@ def _mismatch(constants: Constants, potential: planner.Potential) -> float:
 
 def _by_kind(solution: planner.Solution) -> str:
     """How many elements are rescaled in which way."""
-    elements = {kind: sum(c.elements for c in solution.copies if c.kind == kind) for kind in planner.KINDS}
+    elements = {kind: sum(c.elements for c in solution.copies if c.kind == kind) for kind in planner.RESCALING_KINDS}
     return ", ".join(f"{number:,} by {kind}" for kind, number in elements.items() if number) or "nothing rescaled"

@@ -90,7 +90,7 @@ def least_cost_plan(
     peaks: Mapping[str, float],
     config: DatapathConfig | None = None,
     options: PlanOptions | None = None,
-    free: Mapping[str, planner.Freedom] | None = None,
+    free: Mapping[str, planner.FreeConstant] | None = None,
 ) -> Plan:
     """The exact set of rescalings of least cost, with every tensor inside the range of its format.
 
@@ -235,7 +235,7 @@ def _nodes(
     hardened: Hardened,
     ranges: Mapping[str, tuple[float, float]],
     config: DatapathConfig,
-    free: Mapping[str, planner.Freedom],
+    free: Mapping[str, planner.FreeConstant],
 ) -> Iterator[planner.Node]:
     """The network in the planner's vocabulary; sizes and masks have no scale and are left out."""
     network = hardened.network

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hwsim.datapath.arithmetic.fp32 import Fp32, is_real, loaded
-from hwsim.datapath.arithmetic.intervals import Intervals
+from hwsim.datapath.arithmetic.intervals import IntervalArithmetic
 from hwsim.datapath.arithmetic.rescaling import largest_magnitude
 from hwsim.datapath.config import DatapathConfig
 from hwsim.datapath.plan import Plan
@@ -96,7 +96,7 @@ def interval_peaks(
             peaks[name] = float(value.magnitude.max())
 
     plan = Plan("none")
-    arithmetic, walk = Intervals(network), Walk(network, plan)
+    arithmetic, walk = IntervalArithmetic(network), Walk(network, plan)
     walk.result(arithmetic, image, walk.fixed(arithmetic, see), see)
     for layer in network.layers:
         bias = network.sole_affine_after(layer)

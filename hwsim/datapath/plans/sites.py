@@ -20,7 +20,7 @@ from hwsim.network.operators.rules import unchanged
 from hwsim.network.scale import ONE, SIGNIFICAND_BITS
 from hwsim.network.target import Target
 
-KINDS = {
+SITE_KINDS = {
     "division": "a true division",
     "reciprocal": "a multiplication by a reciprocal",
     "shift": "a division by a power of two: a shift or an exponent subtraction",
@@ -75,7 +75,7 @@ class Site:
     Attributes:
         tensor: module path of what is divided, the name of a parameter, or "images".
         elements: numbers that pass it, for one image; with `per_read`, for one read of the weights.
-        kind: one of `KINDS`.
+        kind: one of `SITE_KINDS`.
         operation: what does it and has a price: "division", "reciprocal" or "shift"; empty where it is absorbed.
         divisor: what is divided out: a scale, or the constants of a layer, one for each channel.
         readers: module paths of what reads the result, or "logits".
@@ -129,7 +129,7 @@ class Group:
     """Sites of one kind that are there for the same cause.
 
     Attributes:
-        kind: one of `KINDS`.
+        kind: one of `SITE_KINDS`.
         operation: as in `Site`.
         cause: see `Cause.general`.
         sites: how many there are.

@@ -24,7 +24,7 @@ SUFFIXES = (".safetensors", ".pt", ".pth")
 WRAPPERS = ("state_dict", "model")
 
 # BatchNorm's count of training steps: old files lack it, and no evaluation needs it.
-UNUSED = "num_batches_tracked"
+UNUSED_COUNT = "num_batches_tracked"
 
 
 def read_state_dict(path: Path, sha256: str | None = None) -> dict[str, Tensor]:
@@ -94,7 +94,7 @@ def fit(module: nn.Module, state: Mapping[str, Tensor], network: str, source: ob
     own = module.state_dict()
     shapes = [name for name in own if name in state and own[name].shape != state[name].shape]
     faults = [
-        _count([name for name in own if name not in state and not name.endswith(UNUSED)], "missing"),
+        _count([name for name in own if name not in state and not name.endswith(UNUSED_COUNT)], "missing"),
         _count([name for name in state if name not in own], "unexpected"),
         _count(shapes, "of another shape"),
     ]

@@ -44,7 +44,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Freedom:
+class ConstantChoice:
     """What the choice of constants brought, and what it took.
 
     Attributes:
@@ -71,7 +71,7 @@ class KeptPlan:
     cost: float
     bound: float
     constants: Mapping[str, Scale] = field(default_factory=dict)
-    freedom: Freedom | None = None
+    freedom: ConstantChoice | None = None
 
     @property
     def gap(self) -> float:
@@ -124,7 +124,7 @@ def keep_plan(
         free.plan.solution.cost,
         free.bound,
         {layer.weight: free.hardened.constants[layer.weight].scale for layer in free.lowered},
-        Freedom(free.fixed.solution.cost, free.largest_bits, free.mean_bits),
+        ConstantChoice(free.fixed.solution.cost, free.largest_bits, free.mean_bits),
     )
 
 
@@ -200,7 +200,7 @@ def from_json(rows: list[Row]) -> Plans:
 
 def _kept(row: Row) -> KeptPlan:
     constants = {weight: Scale(*pair) for weight, pair in row["constants"].items()}
-    freedom = Freedom(**row["freedom"]) if row["freedom"] else None
+    freedom = ConstantChoice(**row["freedom"]) if row["freedom"] else None
     return KeptPlan(_plan(row), row["cost"], row["bound"], constants, freedom)
 
 

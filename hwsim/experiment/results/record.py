@@ -31,7 +31,7 @@ class CodedStorage(Storage):
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecoderCounts:
     """What a decoder met and did in one read of all words.
 
     Attributes:
@@ -80,7 +80,7 @@ class TrialRecord:
     counts: LayerCounts
     layers: Mapping[str, LayerCounts] = field(default_factory=dict)
     storage: Storage | None = None
-    decoded: Decoded | None = None
+    decoded: DecoderCounts | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The record as plain data, from which `from_json` makes an equal one."""
@@ -104,7 +104,7 @@ class TrialRecord:
             counts=LayerCounts(**row["counts"]),
             layers={name: LayerCounts(**counts) for name, counts in row.get("layers", {}).items()},
             storage=storage and (CodedStorage if "check_bits" in storage else Storage)(**storage),
-            decoded=Decoded(**row["read"]) if "read" in row else None,
+            decoded=DecoderCounts(**row["read"]) if "read" in row else None,
         )
 
 

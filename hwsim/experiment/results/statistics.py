@@ -15,14 +15,14 @@ import numpy as np
 CONFIDENCE = 0.95
 
 
-class Interval(NamedTuple):
+class ConfidenceInterval(NamedTuple):
     low: float
     high: float
 
 
 def interval_over_maps(
     values: Sequence[float], confidence: float = CONFIDENCE, limits: tuple[float, float] = (0.0, 1.0)
-) -> Interval | None:
+) -> ConfidenceInterval | None:
     """Student's t interval of the mean of independent `values`, clipped to `limits`.
 
     The values are one per fault map. One value says nothing about its spread, so its interval is None.
@@ -37,10 +37,10 @@ def interval_over_maps(
     array = np.asarray(values, dtype=np.float64)
     half = float(stdtrit(n - 1, (1 + confidence) / 2)) * float(array.std(ddof=1)) / math.sqrt(n)
     mean = float(array.mean())
-    return Interval(max(limits[0], mean - half), min(limits[1], mean + half))
+    return ConfidenceInterval(max(limits[0], mean - half), min(limits[1], mean + half))
 
 
-def interval_over_images(share: float, images: int, confidence: float = CONFIDENCE) -> Interval:
+def interval_over_images(share: float, images: int, confidence: float = CONFIDENCE) -> ConfidenceInterval:
     """Wilson's score interval of a proportion: `share` of `images` images.
 
     For a mean over fault maps `share` is that mean and `images` the number of different images, however
@@ -56,4 +56,4 @@ def interval_over_images(share: float, images: int, confidence: float = CONFIDEN
     shrink = 1 / (1 + z * z / images)
     centre = shrink * (share + z * z / (2 * images))
     half = shrink * z * math.sqrt(share * (1 - share) / images + z * z / (4 * images * images))
-    return Interval(max(0.0, centre - half), min(1.0, centre + half))
+    return ConfidenceInterval(max(0.0, centre - half), min(1.0, centre + half))

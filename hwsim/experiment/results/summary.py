@@ -7,7 +7,7 @@ from dataclasses import fields
 from statistics import fmean
 from typing import Any
 
-from hwsim.experiment.results.record import CodedStorage, Decoded, Storage, TrialRecord
+from hwsim.experiment.results.record import CodedStorage, DecoderCounts, Storage, TrialRecord
 from hwsim.experiment.results.statistics import interval_over_images, interval_over_maps
 from hwsim.experiment.scenario.points import AnyPoint, Trial, all_trials, prepared
 from hwsim.experiment.scenario.scenario import Scenario, Variant
@@ -79,12 +79,12 @@ _NO_CODE: Row = {one.name: one.default for one in fields(CodedStorage) if one no
 """What words take and cost that lie in no codewords, beside themselves."""
 
 
-def _uncoded(record: TrialRecord, storage: Storage) -> Decoded:
+def _uncoded(record: TrialRecord, storage: Storage) -> DecoderCounts:
     """What a trial is without a decoder: all flips come through, and no word is anything but read."""
-    return Decoded(storage.stored_bits, sum(record.flips.values()), silent=record.faulty_words)
+    return DecoderCounts(storage.stored_bits, sum(record.flips.values()), silent=record.faulty_words)
 
 
-def _decoder_row(reads: Sequence[Decoded], ecc: str) -> Row:
+def _decoder_row(reads: Sequence[DecoderCounts], ecc: str) -> Row:
     """What the decoder met and did at one point, but for the flips that are left in the weights."""
     row: Row = {"ecc": ecc, "wrong_cells": fmean(read.wrong_cells for read in reads)}
     row["raw_ber"] = row["wrong_cells"] / reads[0].cells

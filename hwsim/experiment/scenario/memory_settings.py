@@ -68,7 +68,7 @@ def _bit_sets(value: Any) -> Any:
     return tuple(tuple(bits) if isinstance(bits, list) else bits for bits in sets)
 
 
-Name = Annotated[str, Field(min_length=1)]
+NonEmpty = Annotated[str, Field(min_length=1)]
 Label = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(printed)]
 Sentence = Annotated[str, Field(min_length=1), AfterValidator(lambda text: printed(" ".join(text.split())))]
 Positive = Annotated[int, Field(ge=1)]
@@ -106,7 +106,7 @@ class ClusterSettings(Settings):
 
 
 class FaultMapSettings(Settings):
-    file: Name = setting(REQUIRED, "the name of a file", "a fault map, whose geometry the device has")
+    file: NonEmpty = setting(REQUIRED, "the name of a file", "a fault map, whose geometry the device has")
     level: float | None = setting(
         None, "a number in the unit of the map's thresholds", "at which voltage or time, for a map with thresholds"
     )
@@ -140,7 +140,7 @@ class MemorySettings(Settings):
     )
     zero_to_one: Rate = setting(1.0, "a number from 0 to 1", "a stored 0 flips with this times the bit error rate")
     one_to_zero: Rate = setting(1.0, "a number from 0 to 1", "a stored 1 flips with this times the bit error rate")
-    technology: Name | dict[str, Any] | None = setting(
+    technology: NonEmpty | dict[str, Any] | None = setting(
         None,
         "a technology of `hwsim memory list`, a file with a table of one's own, or such a table",
         "what the cells are, and so how they fail; absent for the mechanisms below alone",

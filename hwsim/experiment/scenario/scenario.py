@@ -21,7 +21,7 @@ from hwsim.experiment.scenario.memory_settings import (
     Formats,
     Label,
     MemorySettings,
-    Name,
+    NonEmpty,
     Positive,
     Sentence,
 )
@@ -45,7 +45,7 @@ Divide = Literal["none", "per_weight", "per_layer", "logits", "absorbed", "plann
 Divider = Literal["exact", "reciprocal"]
 Ranges = Literal["images", "bounds"]
 Guard = Literal["nonfinite_to_zero", "out_of_range_to_zero", "clamp", "mask_exponent_msb"]
-Target = float | Literal["default"]
+TargetSetting = float | Literal["default"]
 
 # What a study would ignore: (table, key), or (table, None) for the whole table.
 _NO_DEVICE = (("mission", None), *(("memory", key) for key in DEVICE if key not in CODES))
@@ -86,7 +86,7 @@ def _cost(value: Any) -> Any:
     return value
 
 
-def _target(value: Any) -> Target:
+def _target(value: Any) -> TargetSetting:
     if value == "default":
         return "default"
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
@@ -95,12 +95,12 @@ def _target(value: Any) -> Target:
 
 
 class NetworkSettings(Settings):
-    name: Name = setting(
+    name: NonEmpty = setting(
         REQUIRED,
         "the name of a network",
         "a network of `hwsim networks`, a torchvision classifier, or `file.py:function`",
     )
-    weights: Name | None = setting(
+    weights: NonEmpty | None = setting(
         None,
         "a file of weights, or a word that the network knows, such as 'random'",
         "trained weights: absent for those that come with the network, a file, or 'random'",
@@ -116,10 +116,10 @@ class NetworkSettings(Settings):
 
 
 class DataSettings(Settings):
-    name: Name | None = setting(
+    name: NonEmpty | None = setting(
         None, "the name of a data set", "a data set that comes with hwsim; absent for the network's own"
     )
-    folder: Name | None = setting(
+    folder: NonEmpty | None = setting(
         None, "a folder with one folder of images for each class", "labelled images of your own"
     )
     images: Positive | None = setting(
@@ -218,7 +218,7 @@ class TrialSettings(Settings):
 
 class ScalingSettings(Settings):
     target: Annotated[
-        tuple[Annotated[Target, BeforeValidator(_target)], ...],
+        tuple[Annotated[TargetSetting, BeforeValidator(_target)], ...],
         BeforeValidator(one_or_many),
         Field(min_length=1),
         AfterValidator(unique),
@@ -287,7 +287,7 @@ class Variant(Settings):
         return self.scaling is None and not self.guards and self.ecc is None
 
     @property
-    def target(self) -> Target | None:
+    def target(self) -> TargetSetting | None:
         """The target t of a resolved variant; None when it is unscaled."""
         return self.scaling.target[0] if self.scaling else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hwsim.experiment.results.record import CodedStorage, Decoded, TrialRecord
+from hwsim.experiment.results.record import CodedStorage, DecoderCounts, TrialRecord
 from hwsim.experiment.results.summary import OUTCOMES
 from hwsim.experiment.scenario.points import Trial
 from hwsim.experiment.scenario.scenario import Variant
@@ -65,13 +65,13 @@ class Ready:
             decode_area_um2=overhead.decode.area_um2,
             decode_latency_ns=overhead.decode.latency_ns,
         )
-        decoded = Decoded(codewords * self.code.cells, 0, self._exponent_bits_set(None))
+        decoded = DecoderCounts(codewords * self.code.cells, 0, self._exponent_bits_set(None))
         return replace(record, storage=storage, decoded=decoded)
 
     def read(self, readout: Readout) -> TrialRecord:
         """The run on the words that a decoder gave."""
         outcome = readout.outcome
-        decoded = Decoded(
+        decoded = DecoderCounts(
             outcome.codewords * self.code.cells,
             readout.wrong_bits,
             self._exponent_bits_set(readout.faults),

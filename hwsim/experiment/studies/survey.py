@@ -14,7 +14,7 @@ from hwsim.hardening import Scaling
 from hwsim.network import capture
 
 COUNTED = ("divisions", "reciprocal_multiplications", "shifts", "alignments", "words_read", "macs")
-COLUMNS = ("network", "way", *COUNTED, "constant_bits", "overflow", "impossible")
+SURVEY_COLUMNS = ("network", "way", *COUNTED, "constant_bits", "overflow", "impossible")
 """See `hwsim.datapath.counts.COUNTERS`; `overflow` is the first layer that leaves the range of its format on noise, and
 `impossible` why a way cannot be exact."""
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from hwsim.errors import HwsimError, shown, unknown
 
-Numbers = NDArray[np.int64]
+CellNumbers = NDArray[np.int64]
 
 MOST_INTERLEAVED = 4096
 """Words that may share a row bit by bit: rows of real memories have some thousand cells."""
@@ -40,10 +40,10 @@ class Position(NamedTuple):
         column: the column within the row.
     """
 
-    bank: Numbers
-    block: Numbers
-    row: Numbers
-    column: Numbers
+    bank: CellNumbers
+    block: CellNumbers
+    row: CellNumbers
+    column: CellNumbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,14 +174,14 @@ class Geometry:
 
     # ---- Words and cells
 
-    def cell(self, word: npt.ArrayLike, bit: npt.ArrayLike) -> Numbers:
+    def cell(self, word: npt.ArrayLike, bit: npt.ArrayLike) -> CellNumbers:
         """The physical address of a bit of a memory word."""
         line, slot = np.divmod(np.asarray(word, np.int64), self.words_per_row)
         group, lane = np.divmod(slot, self.interleave)
         column = (group * self.word_cells + np.asarray(bit, np.int64)) * self.interleave + lane
         return line * self.columns + column
 
-    def locate(self, cell: npt.ArrayLike) -> tuple[Numbers, Numbers]:
+    def locate(self, cell: npt.ArrayLike) -> tuple[CellNumbers, CellNumbers]:
         """The memory word and the bit of it that cells hold; -1 and -1 for spare ones. The inverse of `cell`."""
         line, column = np.divmod(np.asarray(cell, np.int64), self.columns)
         position, lane = np.divmod(column, self.interleave)
@@ -198,7 +198,7 @@ class Geometry:
         row, bank = np.divmod(line, self.banks)
         return Position(bank, self._block(row, bank, column), row, column)
 
-    def unit(self, scope: str, cell: npt.ArrayLike) -> Numbers:
+    def unit(self, scope: str, cell: npt.ArrayLike) -> CellNumbers:
         """Number of the word, column of a block, row, block or bank that cells belong to; -1 for spare ones' words.
 
         Units that hold the first cells have the first numbers, but for banks: all of them hold some.
@@ -239,7 +239,7 @@ class Geometry:
         sizes = (1, self.word_cells, self.block_rows, self.columns, self.block_rows * self.block_columns)
         return dict(zip(SCOPES, (*sizes, self.rows * self.columns), strict=True))[scope]
 
-    def members(self, scope: str, unit: npt.ArrayLike, member: npt.ArrayLike) -> Numbers:
+    def members(self, scope: str, unit: npt.ArrayLike, member: npt.ArrayLike) -> CellNumbers:
         """The physical address of a unit's cell number `member`, counted row by row; -1 where it has none such.
 
         Raises `HwsimError` for an unknown scope.
@@ -277,7 +277,7 @@ class Geometry:
         """Blocks in all."""
         return -(-self.rows // self.block_rows) * self.banks * self.blocks_across
 
-    def _block(self, row: Numbers, bank: Numbers, column: Numbers) -> Numbers:
+    def _block(self, row: CellNumbers, bank: CellNumbers, column: CellNumbers) -> CellNumbers:
         above = row // self.block_rows * self.banks + bank
         return above * self.blocks_across + column // self.block_columns
 

@@ -31,7 +31,7 @@ from hwsim.errors import HwsimError
 from hwsim.memory.random import Key
 
 Numbers = NDArray[np.float64]
-Cells = NDArray[Any]  # sorted addresses: uint32 where they fit (half the memory traffic), else int64
+SortedCells = NDArray[Any]  # sorted addresses: uint32 where they fit (half the memory traffic), else int64
 
 MOST_CELLS = 2**62  # addresses, and the first one drawn beyond the last cell, stay exact in int64
 
@@ -57,7 +57,7 @@ class Gaps(NamedTuple):
             return cls(float(1 - survives), float(-1 / survives.ln()) if survives else 0.0)
 
 
-class Layer(NamedTuple):
+class RateLayer(NamedTuple):
     """Thresholds in (low, high], and the same two as they are written."""
 
     low: float
@@ -66,13 +66,13 @@ class Layer(NamedTuple):
     gaps: Gaps
 
 
-def _layer(low: str, high: str) -> Layer:
+def _layer(low: str, high: str) -> RateLayer:
     with localcontext(prec=50):
         edges = Decimal(low), Decimal(high)
-        return Layer(float(low), float(high), edges, Gaps.of(edges[1] - edges[0], 1 - edges[0]))
+        return RateLayer(float(low), float(high), edges, Gaps.of(edges[1] - edges[0], 1 - edges[0]))
 
 
-LAYERS = tuple(_layer(low, high) for low, high in pairwise(_EDGES))
+RATE_LAYERS = tuple(_layer(low, high) for low, high in pairwise(_EDGES))
 
 
 def weak_cells(key: Key, cells: int, rate: float) -> NDArray[np.int64]:
@@ -87,7 +87,7 @@ def weak_thresholds(key: Key, cells: int, rate: float) -> tuple[NDArray[np.int64
     """The cells of `weak_cells`, and the threshold of each: for mechanisms with a rate of its own per cell."""
     check_rate("rate", rate)
     address, threshold = [np.empty(0, np.int64)], [np.empty(0)]
-    for index, layer in enumerate(LAYERS):
+    for index, layer in enumerate(RATE_LAYERS):
         if layer.low < rate:
             struck = np.concatenate(list(strikes(key.generator(index, 0), cells, layer.gaps)))
             address.append(struck)
@@ -131,12 +131,12 @@ def check_rate(name: str, rate: float) -> None:
         raise HwsimError(f"{name} = {rate!r} is not a probability: give a number from 0 to 1.")
 
 
-def _struck(key: Key, cells: int, rate: float) -> Cells:
+def _struck(key: Key, cells: int, rate: float) -> SortedCells:
     """Cells struck by the layers up to `rate`: layer after layer, so a cell may come more than once."""
     check_rate("rate", rate)
     dtype = np.uint32 if cells <= 2**32 else np.int64
     struck = [np.empty(0, dtype)]
-    for index, layer in enumerate(LAYERS):
+    for index, layer in enumerate(RATE_LAYERS):
         if layer.low < rate:
             generator = key.generator(index, 1) if rate < layer.high else None
             for chunk in strikes(key.generator(index, 0), cells, layer.gaps):
@@ -167,7 +167,7 @@ def strikes(generator: np.random.Generator, cells: int, of: Gaps) -> Iterator[ND
         yield address
 
 
-def thresholds(generator: np.random.Generator, count: int, layer: Layer) -> NDArray[np.float64]:
+def thresholds(generator: np.random.Generator, count: int, layer: RateLayer) -> NDArray[np.float64]:
     """Uniform in (low, high], one for each strike of a layer in order of address."""
     threshold = generator.random(count)
     threshold *= layer.low - layer.high
@@ -175,7 +175,7 @@ def thresholds(generator: np.random.Generator, count: int, layer: Layer) -> NDAr
     return np.maximum(threshold, np.nextafter(layer.low, 1), out=threshold)  # rounding may reach `low`
 
 
-def _pieces(cells: Cells, width: int) -> Iterator[Cells]:
+def _pieces(cells: SortedCells, width: int) -> Iterator[SortedCells]:
     """Sorted cells cut into pieces that end between words."""
     start = 0
     while start + _CHUNK < len(cells):
@@ -186,7 +186,7 @@ def _pieces(cells: Cells, width: int) -> Iterator[Cells]:
     yield cells[start:]
 
 
-def _by_word(cells: Cells, width: int) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+def _by_word(cells: SortedCells, width: int) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
     """Sorted cells, repetitions allowed, gathered by word: (word addresses, bit masks)."""
     words = cells // cells.dtype.type(width)
     bits = cells - words * cells.dtype.type(width)

@@ -14,15 +14,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hwsim.memory.cells.weak_cells import LAYERS, Cells, Gaps, Layer, Numbers, strikes, thresholds
+from hwsim.memory.cells.weak_cells import RATE_LAYERS, Gaps, Numbers, RateLayer, SortedCells, strikes, thresholds
 from hwsim.memory.random import Key
 
 
 class Box(NamedTuple):
     """Cells whose first threshold lies in one layer and whose second one lies in another."""
 
-    first: Layer
-    second: Layer
+    first: RateLayer
+    second: RateLayer
     gaps: Gaps
 
 
@@ -30,8 +30,8 @@ def _boxes() -> tuple[Box, ...]:
     with localcontext(prec=50):  # exact sums and products of the edges, the same on every machine
         sizes = [
             ((one.edges[1] - one.edges[0]) * (other.edges[1] - other.edges[0]), one, other)
-            for one in LAYERS
-            for other in LAYERS
+            for one in RATE_LAYERS
+            for other in RATE_LAYERS
         ]
         boxes, left = [], Decimal(1)
         for size, one, other in sorted(sizes, key=lambda entry: entry[0]):
@@ -46,7 +46,7 @@ BOXES = _boxes()
 class WeakPairs(NamedTuple):
     """Cells that are weak in two ways, in order of address, with both thresholds of each."""
 
-    cell: Cells
+    cell: SortedCells
     first: Numbers
     second: Numbers
 

@@ -16,7 +16,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from hwsim.memory.controller.commands import Commands
-from hwsim.memory.controller.stream import Operation
+from hwsim.memory.controller.stream import Access
 from hwsim.memory.controller.timing import OPENING, Command, RowState, Timing
 
 
@@ -76,7 +76,7 @@ class Channel:
         self._leave(now)
         return now if len(self._ends) < self.timing.queue_depth else self._ends[0]
 
-    def serve(self, operation: Operation, burst: int, now: int, tries: int | None = None) -> Service:
+    def serve(self, operation: Access, burst: int, now: int, tries: int | None = None) -> Service:
         """Accepts a burst in cycle `now` and sends out its commands.
 
         Args:
@@ -101,7 +101,7 @@ class Channel:
         heapq.heappush(self._ends, service.end)
         return service
 
-    def _plan(self, operation: Operation, bank: int, row: int, now: int) -> tuple[RowState, list[tuple[Command, int]]]:
+    def _plan(self, operation: Access, bank: int, row: int, now: int) -> tuple[RowState, list[tuple[Command, int]]]:
         """The commands of a burst, each in its earliest cycle."""
         state: RowState = "hit"
         if self.timing.has_rows:
@@ -119,7 +119,7 @@ class Channel:
         self._times.issue(command, bank, cycle)
         self.commands[command] += times
 
-    def _finish(self, operation: Operation, bank: int, command: int, tries: int | None) -> Service:
+    def _finish(self, operation: Access, bank: int, command: int, tries: int | None) -> Service:
         timing = self.timing
         if operation == "read":
             answer = command + timing.read_cycles
@@ -153,7 +153,7 @@ class Channel:
             self._issue("refresh", 0, last, times=idle)
             self._refresh_due = last + refresh.every
 
-    def skip(self, operation: Operation, burst: int, now: int, left: int) -> Skipped | None:
+    def skip(self, operation: Access, burst: int, now: int, left: int) -> Skipped | None:
         """Serves at once the bursts from `burst` on that follow each other evenly, in whole turns of the banks.
 
         Only for bursts that come as soon as the queue has a place, with nothing else on the channel. What is left
@@ -206,7 +206,7 @@ class Channel:
         answer = newest + step + (timing.read_cycles if operation == "read" else timing.write_cycles)
         return Skipped(bursts, cycles, answer - now, self._ends[-1])
 
-    def _occupation(self, operation: Operation) -> int:
+    def _occupation(self, operation: Access) -> int:
         """Cycles for which one access occupies its bank."""
         if self.timing.has_rows:
             return self.timing.burst_cycles

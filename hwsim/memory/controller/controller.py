@@ -21,7 +21,7 @@ import simpy
 from hwsim.errors import HwsimError
 from hwsim.memory.controller.channel import Channel
 from hwsim.memory.controller.report import TrafficReport, tally
-from hwsim.memory.controller.stream import Operation, Scrub, Stream
+from hwsim.memory.controller.stream import Access, Scrub, Stream
 from hwsim.memory.controller.timing import Timing
 
 Process: TypeAlias = Generator[simpy.Event, Any, None]
@@ -131,9 +131,9 @@ class _Run:
         self.alone = alone
         self.env = simpy.Environment()
         self.door = simpy.Resource(self.env, capacity=1)  # bursts enter the queue one after the other
-        self.bursts: Counter[Operation] = Counter()
-        self.scrub_bursts: Counter[Operation] = Counter()
-        self.latency: dict[Operation, Counter[int]] = {"read": Counter(), "write": Counter()}
+        self.bursts: Counter[Access] = Counter()
+        self.scrub_bursts: Counter[Access] = Counter()
+        self.latency: dict[Access, Counter[int]] = {"read": Counter(), "write": Counter()}
         self.end = 0
 
     @property
@@ -169,7 +169,7 @@ class _Run:
         """Reads burst after burst of the memory for ever, and writes it back."""
         bursts = Stream("read", 0, scrub.words).bursts(self.timing.word_bits, self.timing.burst_bits)
         spacing = Fraction(scrub.every_s) / Fraction(self.timing.clock_s) / len(bursts)
-        operations: tuple[Operation, ...] = ("read", "write") if scrub.write_back else ("read",)
+        operations: tuple[Access, ...] = ("read", "write") if scrub.write_back else ("read",)
         number = 0
         while True:
             burst = bursts[number % len(bursts)]
@@ -192,7 +192,7 @@ class _Run:
         if free > self.now:
             yield self.env.timeout(free - self.now)
 
-    def count(self, operation: Operation, latency: int, end: int, bursts: int = 1) -> None:
+    def count(self, operation: Access, latency: int, end: int, bursts: int = 1) -> None:
         """Counts bursts with the same latency, the last of which ends in cycle `end`."""
         self.bursts[operation] += bursts
         self.latency[operation][latency] += bursts

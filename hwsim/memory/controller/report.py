@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from hwsim.memory.controller.stream import Operation
+from hwsim.memory.controller.stream import Access
 from hwsim.memory.controller.timing import Command, RowState, Timing
 
 
@@ -72,9 +72,9 @@ class TrafficReport:
     timing: Timing
     cycles: int
     bits_requested: int
-    bursts: Mapping[Operation, int]
-    scrub_bursts: Mapping[Operation, int]
-    latency: Mapping[Operation, Latency]
+    bursts: Mapping[Access, int]
+    scrub_bursts: Mapping[Access, int]
+    latency: Mapping[Access, Latency]
     rows: Mapping[RowState, int]
     commands: Mapping[Command, int]
     bank_bursts: tuple[int, ...]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hwsim.errors import HwsimError, unknown
 from hwsim.memory.random import Seed, rng
 
-Operation = Literal["read", "write"]
+Access = Literal["read", "write"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class Stream:
             all, or one a burst (see `write_tries`). None: written once, not checked.
     """
 
-    operation: Operation
+    operation: Access
     first_word: int
     words: int
     word_bits: int | None = None
@@ -38,8 +38,8 @@ class Stream:
     tries: int | NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
-        if self.operation not in get_args(Operation):
-            raise unknown("operation", self.operation, get_args(Operation))
+        if self.operation not in get_args(Access):
+            raise unknown("operation", self.operation, get_args(Access))
         for name in ("first_word", "words"):
             if getattr(self, name) < 0:
                 raise HwsimError(f"{name} = {getattr(self, name)} of a stream must not be negative.")

@@ -23,7 +23,7 @@ from hwsim.constants import Constant, load_table
 from hwsim.errors import HwsimError, unknown
 from hwsim.memory.technology.constants import Technology, technology
 
-Scope = Literal["channel", "group", "bank"]
+TimingScope = Literal["channel", "group", "bank"]
 Command = Literal["precharge", "activate", "read", "write", "verify", "rewrite", "refresh"]
 RowState = Literal["hit", "closed", "conflict"]
 
@@ -41,7 +41,7 @@ OPENING: dict[RowState, tuple[Command, ...]] = {
 class Constraint:
     """`after` comes at least `cycles` after the `count`-th last `before`, in the same bank, group or channel."""
 
-    scope: Scope
+    scope: TimingScope
     before: Command
     after: Command
     cycles: int
@@ -213,7 +213,7 @@ def _row_timing(
     turn = cycles("bus_turnaround")
     restore = write + burst + cycles("write_recovery")
     columns: list[Constraint] = []
-    neighbours: tuple[tuple[Scope, int, int], ...] = (
+    neighbours: tuple[tuple[TimingScope, int, int], ...] = (
         ("channel", burst, cycles("write_to_read")),
         ("group", max(burst, cycles("burst_gap_same_group")), cycles("write_to_read_same_group")),
     )

@@ -24,7 +24,7 @@ from hwsim.errors import HwsimError
 from hwsim.memory.cells.geometry import Geometry
 from hwsim.memory.cells.memory import Layout, Memory
 from hwsim.memory.cells.weak_cells import distinct
-from hwsim.memory.device.device_config import DeviceConfig, Source
+from hwsim.memory.device.device_config import DeviceConfig, DeviceSource
 from hwsim.memory.device.effects import Content, Deviations, Effects, WriteBacks, count_ones, in_use
 from hwsim.memory.device.image import Blank, Codewords, Masks, Placement, Written
 from hwsim.memory.device.intervals import Spans
@@ -65,7 +65,7 @@ class Device(Notebook):
 
     def __init__(
         self,
-        technology: Source | DeviceConfig = None,
+        technology: DeviceSource | DeviceConfig = None,
         mechanisms: Sequence[Mechanism] = (),
         *,
         seed: Seed = 0,

@@ -24,7 +24,7 @@ from hwsim.memory.technology.constants import Technology, technology
 from hwsim.memory.technology.technology import Watched
 from hwsim.words import WordFormat, get_format
 
-Source: TypeAlias = "str | Path | Mapping[str, Any] | Technology | None"
+DeviceSource: TypeAlias = "str | Path | Mapping[str, Any] | Technology | None"
 
 _WORD_BITS = 64
 _SHAPE = {"banks": 1, "interleave": 1, "block_rows": 512, "block_columns": 512}  # where neither config nor table says
@@ -92,7 +92,7 @@ class DeviceConfig:
                 )
 
     @classmethod
-    def of(cls, source: Source = None, mechanisms: Sequence[Mechanism] = (), **settings: Any) -> DeviceConfig:
+    def of(cls, source: DeviceSource = None, mechanisms: Sequence[Mechanism] = (), **settings: Any) -> DeviceConfig:
         """That of a technology by name or table, with further mechanisms and other attributes by name.
 
         Raises `HwsimError` for unknown names too.

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from numpy.typing import NDArray
 
 from hwsim.memory.device.image import Codewords, Image, Masks, Placement, ones
-from hwsim.memory.mechanisms.mechanism import Bits, Cells, RandomEvents
+from hwsim.memory.mechanisms.mechanism import BitValues, Cells, RandomEvents
 from hwsim.memory.random import Key
 
 
@@ -86,7 +86,9 @@ class Effects:
     masks: NDArray[np.uint64]
 
     @classmethod
-    def gather(cls, key: NDArray[np.int64], bit: NDArray[np.int64], becomes: Bits, placement: Placement) -> Effects:
+    def gather(
+        cls, key: NDArray[np.int64], bit: NDArray[np.int64], becomes: BitValues, placement: Placement
+    ) -> Effects:
         """Rows from single cells.
 
         Args:
@@ -185,7 +187,7 @@ def look_up(table: NDArray[np.int64], keys: NDArray[np.int64]) -> tuple[NDArray[
 
 
 def in_use(
-    cell: Cells, becomes: Bits, placement: Placement, codewords: int
+    cell: Cells, becomes: BitValues, placement: Placement, codewords: int
 ) -> tuple[Codewords, NDArray[np.int64], NDArray[np.bool_]]:
     """Codeword and bit of cells that belong to the first `codewords`, and which of the cells these are."""
     codeword, bit = placement.locate(cell)

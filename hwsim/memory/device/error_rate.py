@@ -114,7 +114,7 @@ def _below_minimum(cells: sram.MinimumVoltages, situation: Situation, shift_v: f
 
 
 @wrong_share.register
-def _(mechanism: dram.Retention, situation: Situation) -> float:
+def _(mechanism: dram.DramRetention, situation: Situation) -> float:
     return mechanism.leaked(situation.since_write) / 2  # a cell of random data is charged half the time
 
 

@@ -17,7 +17,15 @@ from hwsim.memory.cells.weak_cells import distinct
 from hwsim.memory.device.effects import in_use
 from hwsim.memory.device.image import Codewords, Written
 from hwsim.memory.life.mission import Lives
-from hwsim.memory.mechanisms.mechanism import KEEP, Bits, Mechanism, RandomEvents, Situation, Upsets, interval_block
+from hwsim.memory.mechanisms.mechanism import (
+    KEEP,
+    BitValues,
+    Mechanism,
+    RandomEvents,
+    Situation,
+    Upsets,
+    interval_block,
+)
 from hwsim.memory.mechanisms.spread_events import SpreadEvents
 
 Intervals = NDArray[np.int64]
@@ -56,7 +64,7 @@ class Placed(NamedTuple):
 
     codeword: Codewords
     bit: NDArray[np.int64]
-    becomes: Bits
+    becomes: BitValues
     chain: Intervals
     interval: Intervals
 

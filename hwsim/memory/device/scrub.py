@@ -27,7 +27,7 @@ from hwsim.memory.mechanisms.mechanism import Mechanism, RandomEvents
 
 
 @dataclass(frozen=True)
-class Layer:
+class UpsetLayer:
     """The upsets of one mechanism in all intervals.
 
     Attributes:
@@ -106,14 +106,14 @@ def scrub(
     words = distinct(np.empty(0, np.int64), *touched)
     count, intervals = len(words), len(spans)
 
-    layers, visits, recurs = list[Layer | WriteBackLayer](), [np.empty(0, np.int64)], np.zeros(count, bool)
+    layers, visits, recurs = list[UpsetLayer | WriteBackLayer](), [np.empty(0, np.int64)], np.zeros(count, bool)
     for mechanism, collected in zip(mechanisms, found, strict=True):
         upsets = collected.upsets
         row = words.searchsorted(upsets.codeword)
         key = (row * collected.chains + upsets.chain) * intervals + upsets.interval
         effects = Effects.gather(key, upsets.bit, upsets.becomes, image.placement)
         keeps = mechanism.stage != "read"
-        layers.append(Layer(effects, collected.chain, collected.chains, collected.recurs, keeps))
+        layers.append(UpsetLayer(effects, collected.chain, collected.chains, collected.recurs, keeps))
         if isinstance(mechanism, RandomEvents) and mechanism.keeps_old:
             write_backs = WriteBacks(mechanism, ask(mechanism, 0).key, image.placement)
             layers.append(WriteBackLayer(write_backs, spans, event_rates(mechanism, spans, ask), keeps))
@@ -148,7 +148,7 @@ class _Run:
         words: Codewords,
         target: Masks,
         old: Content,
-        layers: list[Layer | WriteBackLayer],
+        layers: list[UpsetLayer | WriteBackLayer],
         spans: Spans,
         visits: NDArray[np.int64],
         recurs: NDArray[np.bool_],

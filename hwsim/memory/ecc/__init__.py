@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hwsim.memory.ecc.chance import p_errors_at_least
 from hwsim.memory.ecc.code import POLICIES, Code, Decoded, Outcome, Stored, outcome
-from hwsim.memory.ecc.gates import Circuit, Cost, Gates, GateTable, Overhead
+from hwsim.memory.ecc.gates import Circuit, CircuitCost, Gates, GateTable, Overhead
 from hwsim.memory.ecc.in_place import InPlaceParity, InPlaceSecded
 from hwsim.memory.ecc.linear import LinearCode
 from hwsim.memory.ecc.names import add_code, code_names, get_code, in_place_parity
@@ -19,8 +19,8 @@ from hwsim.memory.ecc.triplication import Triplication
 __all__ = [
     "POLICIES",
     "Circuit",
+    "CircuitCost",
     "Code",
-    "Cost",
     "Decoded",
     "GateTable",
     "Gates",

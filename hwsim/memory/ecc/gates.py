@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from hwsim.constants import Constant, load_table
 from hwsim.errors import unknown
 
-KINDS = ("xor2", "and2", "or2")
+GATE_KINDS = ("xor2", "and2", "or2")
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _half_decoders(bits: int) -> int:
 
 
 @dataclass(frozen=True)
-class Cost:
+class CircuitCost:
     """What one operation of a circuit costs.
 
     Attributes:
@@ -138,8 +138,8 @@ class Overhead:
 
     data_bits: int
     check_bits: int
-    encode: Cost
-    decode: Cost
+    encode: CircuitCost
+    decode: CircuitCost
 
     @property
     def cells_per_bit(self) -> float:
@@ -173,16 +173,16 @@ class GateTable:
         changed = {name: self.constants[name].with_value(value) for name, value in changes.items()}
         return GateTable({**self.constants, **changed})
 
-    def cost(self, circuit: Circuit, copies: int = 1) -> Cost:
+    def cost(self, circuit: Circuit, copies: int = 1) -> CircuitCost:
         """The cost of an operation of `copies` circuits side by side."""
-        return Cost(
+        return CircuitCost(
             energy_pj=copies * self._total(circuit.active, "energy", "pJ"),
             area_um2=copies * self._total(circuit.gates, "area", "um2"),
             latency_ns=max(self._total(path, "delay", "ns") for path in circuit.paths),
         )
 
     def _total(self, gates: Gates, quantity: str, unit: str) -> float:
-        return sum(getattr(gates, kind) * self.constants[f"{kind}_{quantity}"].to(unit) for kind in KINDS)
+        return sum(getattr(gates, kind) * self.constants[f"{kind}_{quantity}"].to(unit) for kind in GATE_KINDS)
 
 
 @functools.cache

@@ -46,7 +46,7 @@ from hwsim.memory.cells.geometry import Geometry
 from hwsim.memory.mechanisms.mechanism import FORCE_0, FORCE_1, TOGGLE
 from hwsim.numerals import real, whole
 
-TITLE = "# hwsim fault map, version 1"
+MAP_TITLE = "# hwsim fault map, version 1"
 FAILS = {"0": FORCE_0, "1": FORCE_1, "flip": TOGGLE}
 """What a failing cell gives, as the file writes it and as mechanisms do."""
 
@@ -94,7 +94,7 @@ class Listed(Protocol):
 def header(found: Listed) -> list[str]:
     """The comment lines that say what a map belongs to."""
     geometry = asdict(found.geometry)
-    lines = [TITLE, "# geometry " + " ".join(f"{name}={geometry[name]}" for name in _GEOMETRY)]
+    lines = [MAP_TITLE, "# geometry " + " ".join(f"{name}={geometry[name]}" for name in _GEOMETRY)]
     if found.technology:
         lines.append(f"# technology {found.technology}")
     if found.threshold_of:
@@ -131,8 +131,8 @@ def read(path: Path) -> dict[str, Any]:
     """What a file says, as the arguments of `FaultMap`. Raises `HwsimError` if it is no fault map."""
     name = cut(str(path), 100)
     text = read_text(path, "The fault map").splitlines()
-    if text[:1] != [TITLE]:
-        raise HwsimError(f"{name!r} is not a fault map: its first line is not {TITLE!r}.")
+    if text[:1] != [MAP_TITLE]:
+        raise HwsimError(f"{name!r} is not a fault map: its first line is not {MAP_TITLE!r}.")
     comments = list(itertools.takewhile(lambda line: line.startswith("#"), text))
     facts = _facts(comments, name)
     geometry: Geometry = facts["geometry"]

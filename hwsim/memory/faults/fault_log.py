@@ -35,8 +35,8 @@ from hwsim.files import read_rows, read_text
 from hwsim.memory.cells.memory import Layout, Region, Words
 from hwsim.numerals import whole
 
-TITLE = "# hwsim fault log, version 1"
-COLUMNS = ("tensor", "index", "bit", "before", "after")
+LOG_TITLE = "# hwsim fault log, version 1"
+LOG_COLUMNS = ("tensor", "index", "bit", "before", "after")
 
 
 class Logged(Protocol):
@@ -49,7 +49,7 @@ class Logged(Protocol):
 
 
 def rows(faults: Logged) -> NDArray[Any]:
-    """The log as a structured array with the fields `COLUMNS`; `tensor` holds Python strings."""
+    """The log as a structured array with the fields `LOG_COLUMNS`; `tensor` holds Python strings."""
     fmt = faults.layout.format
     word = fmt.dtype
     parts = []
@@ -73,8 +73,8 @@ def write(faults: Logged, path: str | os.PathLike[str]) -> None:
         with unfinished.open("w", newline="", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in _header(faults.layout))
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            for tensor, index, bit, before, after in zip(*(log[name].tolist() for name in COLUMNS), strict=True):
+            writer.writerow(LOG_COLUMNS)
+            for tensor, index, bit, before, after in zip(*(log[name].tolist() for name in LOG_COLUMNS), strict=True):
                 writer.writerow((tensor, index, bit, f"{before:#0{digits}x}", f"{after:#0{digits}x}"))
         unfinished.replace(target)
     except OSError as error:
@@ -93,8 +93,8 @@ def read(path: str | os.PathLike[str], layout: Layout) -> tuple[NDArray[np.int64
     name = cut(os.fspath(path), 100)
     text = read_text(Path(path), "The fault log").splitlines()
     header = list(itertools.takewhile(lambda line: line.startswith("#"), text))
-    if not header or header[0] != TITLE:
-        raise HwsimError(f"{name!r} is not a fault log: its first line is not {TITLE!r}.")
+    if not header or header[0] != LOG_TITLE:
+        raise HwsimError(f"{name!r} is not a fault log: its first line is not {LOG_TITLE!r}.")
     for expected, found in zip(_padded(_header(layout), len(header)), header, strict=False):
         if expected != found:
             raise HwsimError(
@@ -116,7 +116,7 @@ def read(path: str | os.PathLike[str], layout: Layout) -> tuple[NDArray[np.int64
 
 def _header(layout: Layout) -> list[str]:
     tensors = [f"# tensor {'x'.join(map(str, region.shape)) or 'scalar'} {region.name}" for region in layout.regions]
-    return [TITLE, f"# format {layout.format.name}", *tensors]
+    return [LOG_TITLE, f"# format {layout.format.name}", *tensors]
 
 
 def _padded(lines: list[str], length: int) -> Iterable[str]:
@@ -125,8 +125,8 @@ def _padded(lines: list[str], length: int) -> Iterable[str]:
 
 def _table(name: str, text: list[str], start: int) -> Iterator[tuple[int, list[str]]]:
     """(line number, row) of each row below the column names."""
-    if tuple(text[start : start + 1]) != (",".join(COLUMNS),):
-        raise HwsimError(f"Line {start + 1} of the fault log {name!r} is not {','.join(COLUMNS)!r}.")
+    if tuple(text[start : start + 1]) != (",".join(LOG_COLUMNS),):
+        raise HwsimError(f"Line {start + 1} of the fault log {name!r} is not {','.join(LOG_COLUMNS)!r}.")
     for line, row in enumerate(read_rows(text[start + 1 :], f"the fault log {name!r}", start + 2), start + 2):
         if row:
             yield line, row
@@ -146,7 +146,7 @@ def _flip(name: str, line: int, row: list[str], layout: Layout) -> tuple[int, in
     if not sound:
         raise HwsimError(
             f"Line {line} of the fault log {name!r} is no flip in this memory: "
-            f"{shown(','.join(row))} should be {', '.join(COLUMNS)}, with a bit in which before and after differ."
+            f"{shown(','.join(row))} should be {', '.join(LOG_COLUMNS)}, with a bit in which before and after differ."
         )
     return region.first_word + index, bit
 

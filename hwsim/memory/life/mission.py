@@ -23,7 +23,7 @@ from hwsim.memory.physics.common import acceleration
 Ticks = NDArray[np.int64]
 
 TICKS_PER_S = 10**9  # life is counted in nanoseconds; access times, which may be shorter, are not part of it
-LONGEST_S = 290 * 365.25 * 86400  # what a 64-bit count of them holds, nearly
+LONGEST_LIFE_S = 290 * 365.25 * 86400  # what a 64-bit count of them holds, nearly
 MOST_EVENTS = 10**7  # scrubs or rewrites in a mission: one a minute for 19 years; each takes some bytes of tables
 
 
@@ -32,7 +32,7 @@ def to_ticks(name: str, seconds: float) -> int:
 
     Raises `HwsimError` for a negative time, and one beyond 290 years.
     """
-    if not 0 <= seconds <= LONGEST_S:
+    if not 0 <= seconds <= LONGEST_LIFE_S:
         wrong = "goes back in time" if seconds < 0 else "is more than the 290 years that can be simulated"
         raise HwsimError(f"{name} = {seconds!r} s {wrong}: give from 0 s to 290 years.")
     return round(seconds * TICKS_PER_S)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwsim.memory.cells.geometry import Geometry, Numbers
+from hwsim.memory.cells.geometry import CellNumbers, Geometry
 from hwsim.memory.cells.weak_cells import weak_cells, weak_thresholds
 from hwsim.memory.life.mission import Exposure
 from hwsim.memory.mechanisms.mechanism import (
@@ -60,8 +60,8 @@ def _field_failures(technology: Technology) -> list[Mechanism]:
     ]
 
 
-def _retention(technology: Technology) -> Retention:
-    return Retention(
+def _retention(technology: Technology) -> DramRetention:
+    return DramRetention(
         log_mean=technology["retention_log_mean"].to("1"),
         log_sigma=technology["retention_log_sigma"].to("1"),
         reference_c=technology["retention_reference_temperature"].to("degC"),
@@ -76,7 +76,7 @@ def _retention(technology: Technology) -> Retention:
 
 
 @dataclass(frozen=True, repr=False)
-class Retention(Mechanism):
+class DramRetention(Mechanism):
     """Cells that lose their charge before the next refresh, which then restores the wrong value until a rewrite.
 
     Those fail that leak within a refresh interval in the hottest, or least refreshed, of the conditions since they were
@@ -178,7 +178,7 @@ class Mode:
         """Number of units that may fail, among the first cells."""
         return -(-cells // self.chip_cells) if self._is_chip else geometry.units(self.scope, cells)
 
-    def members(self, geometry: Geometry, cells: int, unit: Numbers) -> tuple[Cells, Numbers]:
+    def members(self, geometry: Geometry, cells: int, unit: CellNumbers) -> tuple[Cells, CellNumbers]:
         """The cells in use of some units, and for each the position in `unit` of the one that it belongs to."""
         if not len(unit):
             return np.empty(0, np.int64), np.empty(0, np.int64)
@@ -215,7 +215,7 @@ class TransientFailure(RandomEvents):
     def rates(self, situation: Situation) -> Rates:
         return Rates.both(self.mode.rate(situation.geometry, situation.since_write.duration_s))
 
-    def strikes(self, situation: Situation, block: Block, rate: float) -> tuple[Cells, Numbers, Thresholds]:
+    def strikes(self, situation: Situation, block: Block, rate: float) -> tuple[Cells, CellNumbers, Thresholds]:
         geometry, key = situation.geometry, situation.key.child("interval", block.first)
         units = self.mode.units(geometry, situation.cells)
         address, threshold = weak_thresholds(key, units * block.length, rate)

@@ -15,7 +15,7 @@ from hwsim.memory.mechanisms.mechanism import (
     FORCE_1,
     STAGES,
     TOGGLE,
-    Bits,
+    BitValues,
     Cells,
     Mechanism,
     RandomEvents,
@@ -29,9 +29,9 @@ from hwsim.memory.mechanisms.mechanism import (
 from hwsim.memory.physics.common import two_state
 
 Per = Literal["write", "second", "read"]
-Kind = Literal["flip", "to 0", "to 1"]
+FaultKind = Literal["flip", "to 0", "to 1"]
 
-KINDS: dict[Kind, int] = {"flip": TOGGLE, "to 0": FORCE_0, "to 1": FORCE_1}
+FAULT_KINDS: dict[FaultKind, int] = {"flip": TOGGLE, "to 0": FORCE_0, "to 1": FORCE_1}
 _TRAITS: dict[Per, Traits] = {
     "write": Traits("both", "until rewritten", "cell", "per write", "write or scrub"),
     "second": Traits("both", "until rewritten", "cell", "since write", "write or scrub"),
@@ -138,15 +138,15 @@ class Clusters(Mechanism):
     scope: Scope
     rate: float
     density: float = 1.0
-    kind: Kind = "to 0"
+    kind: FaultKind = "to 0"
     name: str = "clusters"
     stage = "stuck"
 
     def __post_init__(self) -> None:
         if self.scope not in SCOPES:
             raise unknown("scope", self.scope, SCOPES)
-        if self.kind not in KINDS:
-            raise unknown("kind of fault", self.kind, KINDS)
+        if self.kind not in FAULT_KINDS:
+            raise unknown("kind of fault", self.kind, FAULT_KINDS)
         check_rate("rate", self.rate)
         check_rate("density", self.density)
 
@@ -160,7 +160,7 @@ class Clusters(Mechanism):
         units = weak_cells(
             situation.key.child("units"), situation.geometry.units(self.scope, situation.cells), self.rate
         )
-        return Upsets.of(cells_of(situation, self.scope, units, self.density), KINDS[self.kind])
+        return Upsets.of(cells_of(situation, self.scope, units, self.density), FAULT_KINDS[self.kind])
 
 
 _SMALL, _CHUNK = 1 << 14, 1 << 20  # cells of a unit, and of all units that are looked at together
@@ -209,7 +209,7 @@ class Replay(Mechanism):
     """
 
     cell: Cells
-    becomes: Bits
+    becomes: BitValues
     of: Geometry | None = None
     stage: Stage = "stuck"
     name: str = "fault map"

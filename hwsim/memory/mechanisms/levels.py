@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from hwsim.errors import HwsimError
 from hwsim.memory.cells.weak_cells import weak_cells, weak_thresholds
 from hwsim.memory.mechanisms.mechanism import (
-    Bits,
+    BitValues,
     Cells,
     Direction,
     Mechanism,
@@ -221,7 +221,7 @@ def addresses(cell: Cells, bits: int) -> Cells:
     return cell[:, None] * bits + np.arange(bits)
 
 
-def bits_of(level: NDArray[np.int64], bits: int) -> Bits:
+def bits_of(level: NDArray[np.int64], bits: int) -> BitValues:
     """What cells at some levels hold at each of their addresses; shape (cells, bits)."""
     return (gray_code(1 << bits)[level][:, None] >> np.arange(bits) & 1).astype(np.uint8)
 

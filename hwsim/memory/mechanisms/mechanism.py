@@ -41,7 +41,7 @@ from hwsim.memory.life.mission import Condition, Exposure
 from hwsim.memory.random import Key
 
 Cells = NDArray[np.int64]
-Bits = NDArray[np.uint8]
+BitValues = NDArray[np.uint8]
 Numbers = NDArray[np.float64]
 
 Direction = Literal["both", "0 to 1", "1 to 0", "charged to discharged", "preferred value", "keeps the old value"]
@@ -98,7 +98,7 @@ class Upsets(NamedTuple):
     """
 
     cell: Cells
-    becomes: Bits
+    becomes: BitValues
 
     @classmethod
     def none(cls) -> Upsets:
@@ -144,7 +144,7 @@ class Rates(NamedTuple):
         return cls(rate, rate)
 
 
-def _no_image(cell: Cells) -> Bits:
+def _no_image(cell: Cells) -> BitValues:
     raise HwsimError("This situation has no stored words: read the cells of a device that was written.")
 
 
@@ -163,7 +163,7 @@ class Holding:
     now: Condition = field(default_factory=Condition)
     reads: float = 0.0
     access: int = 0
-    stored: Callable[[Cells], Bits] = _no_image
+    stored: Callable[[Cells], BitValues] = _no_image
 
     def __getattr__(self, name: str) -> Any:
         """Only asked for what is not there."""
@@ -321,7 +321,7 @@ class RandomEvents(Mechanism):
         cell, interval = np.divmod(address, block.length)
         return cell, interval + block.first, threshold
 
-    def becomes(self, threshold: Numbers, zero_to_one: Numbers | float, one_to_zero: Numbers | float) -> Bits:
+    def becomes(self, threshold: Numbers, zero_to_one: Numbers | float, one_to_zero: Numbers | float) -> BitValues:
         """What cells with these thresholds become, `KEEP` where nothing; the rates are for all of them or for each."""
         up, down = threshold <= zero_to_one, threshold <= one_to_zero
         if self.keeps_old:
@@ -375,7 +375,7 @@ def _mix(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return z ^ (z >> np.uint64(31))
 
 
-def flips(up: NDArray[np.bool_], down: NDArray[np.bool_]) -> Bits:
+def flips(up: NDArray[np.bool_], down: NDArray[np.bool_]) -> BitValues:
     """Maps of cells in which a 0 flips (`up`) and in which a 1 does (`down`)."""
     return np.where(up, 1, 0).astype(np.uint8) | np.where(down, 0, 2).astype(np.uint8)
 

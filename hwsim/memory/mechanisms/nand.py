@@ -32,8 +32,8 @@ def build(technology: Technology) -> dict[str, Callable[[], Mechanism]]:
     """What makes the mechanisms of a flash memory with a table's constants, of either fit."""
     earlier = int(technology["cycles"].to("1"))
 
-    def retention(law: Law) -> Retention:
-        return Retention(
+    def retention(law: Law) -> NandRetention:
+        return NandRetention(
             law,
             technology["retention_to_one"].to("1"),
             earlier,
@@ -48,7 +48,7 @@ def build(technology: Technology) -> dict[str, Callable[[], Mechanism]]:
             partial(wear_error, **technology.values(*_WEAR)), technology["wear_to_one"].to("1"), earlier
         ),
         "retention": lambda: retention(partial(retention_error, **technology.values(*_RETENTION))),
-        "read_disturb": lambda: ReadDisturb(
+        "read_disturb": lambda: NandReadDisturb(
             partial(read_disturb_error, **technology.values(*_DISTURB)),
             technology["read_disturb_to_one"].to("1"),
             earlier,
@@ -104,7 +104,7 @@ class Wear(_Errors, Mechanism):
 
 
 @dataclass(frozen=True, repr=False)
-class Retention(_Errors, RandomEvents):
+class NandRetention(_Errors, RandomEvents):
     """Charge that leaks away since programming: the hotter and the more worn, the faster.
 
     Attributes:
@@ -128,7 +128,7 @@ class Retention(_Errors, RandomEvents):
 
 
 @dataclass(frozen=True, repr=False)
-class ReadDisturb(_Errors, RandomEvents):
+class NandReadDisturb(_Errors, RandomEvents):
     """Charge that reads of a page add to it, until it is erased."""
 
     name = "read_disturb"

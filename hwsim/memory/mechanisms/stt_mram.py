@@ -46,9 +46,9 @@ def build(technology: Technology) -> dict[str, Callable[[], Mechanism]]:
         )
 
     return {
-        "retention": lambda: Retention(barriers, technology["tau0"].to("s")),
+        "retention": lambda: MagneticRetention(barriers, technology["tau0"].to("s")),
         "write_error": write_errors,
-        "read_disturb": lambda: ReadDisturb(
+        "read_disturb": lambda: MagneticReadDisturb(
             barriers,
             tau0_s=technology["tau0"].to("s"),
             pulse_s=technology["read_pulse"].to("s"),
@@ -100,7 +100,7 @@ class Barriers:
 
 
 @dataclass(frozen=True, repr=False)
-class Retention(SpreadEvents):
+class MagneticRetention(SpreadEvents):
     """Heat turns cells over, and back: more the hotter, and one half of them in the end if the barriers are equal.
 
     A cell of low barrier turns over again and again; a scrub or a rewrite only sets it right until it does.
@@ -164,7 +164,7 @@ class WriteError(RandomEvents):
 
 
 @dataclass(frozen=True, repr=False)
-class ReadDisturb(RandomEvents):
+class MagneticReadDisturb(RandomEvents):
     """The read current turns cells towards the state that it favours: each read adds to it, until the next write.
 
     Attributes:

@@ -47,7 +47,7 @@ OPERANDS: dict[Any, tuple[int, ...]] = {  # operation -> the arguments whose pro
     ATEN.bilinear.default: (0, 1, 2),
     ATEN.embedding.default: (0,),  # a product with rows of a unit matrix
 }
-LAYERS = (ATEN.linear.default, *CONVOLUTIONS)
+LAYER_TARGETS = (ATEN.linear.default, *CONVOLUTIONS)
 """Operations that are layers by themselves, whatever their weight was computed from."""
 
 

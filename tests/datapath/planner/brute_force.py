@@ -14,7 +14,7 @@ from fractions import Fraction
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from hwsim.planner import Freedom, Problem
+from hwsim.planner import FreeConstant, Problem
 
 PRIMES = (2, 3, 5)
 LOGS = [math.log2(prime) for prime in PRIMES]
@@ -115,7 +115,7 @@ def _system(problem: Problem):
                 divisor = node.effect == "quotient" and place == 1
                 row[symbol] = row.get(symbol, 0) + (1 if divisor else -1)
             exponents = [0, 0, 0]
-            if node.effect == "linear" and isinstance(node.constant, Freedom):
+            if node.effect == "linear" and isinstance(node.constant, FreeConstant):
                 row[new(math.log2(node.constant.low), math.log2(node.constant.high), node.constant.power_of_two)] = -1
             elif node.effect == "linear":
                 exponents = _exponents(node.constant)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from hwsim.planner import Freedom, Node, Problem, Tensor
+from hwsim.planner import FreeConstant, Node, Problem, Tensor
 
 ANY = (1, 2, 0.5, 3, 1.5, 6, 5, 2.5, 9, 0.75)
 POWERS = (1, 2, 4, 0.5, 8)
@@ -36,9 +36,9 @@ def random_problem(seed: int) -> Problem:
         inputs = (*recent, *draw.choices(names, k=count - 1))
         constant = draw.choice(constants)
         if free and draw.random() < 0.6:
-            constant = Freedom(constant / draw.choice([1, 2, 3]), constant, constant, draw.random() < 0.4)
+            constant = FreeConstant(constant / draw.choice([1, 2, 3]), constant, constant, draw.random() < 0.4)
             if constant.low == constant.high:
-                constant = Freedom(constant.low / 2, constant.high, constant.preferred)
+                constant = FreeConstant(constant.low / 2, constant.high, constant.preferred)
         nodes.append(
             Node(
                 f"{effect}{number}",

@@ -8,7 +8,7 @@ import pytest
 
 from hwsim.planner import Node, Problem, Tensor, plan, violations
 from hwsim.planner.elimination import _Offset
-from hwsim.planner.intervals import Interval
+from hwsim.planner.intervals import FeasibleInterval
 
 SHIFT, DIVISION = 1.0, 100.0
 STEPS = 8
@@ -25,7 +25,7 @@ def test_two_intervals_meet_if_some_fraction_reaches_both(width):
     for start, other, known in itertools.product(fractions, fractions, (0, 0.25, -1.625)):
         ends = [(10 + start, 10 + start + Fraction(width, STEPS)), (3 + other, 3 + other + Fraction(1, STEPS))]
         one, two = (
-            _Offset(n, Interval(float(low), float(high), n, n), 1, known if n else 0.0)
+            _Offset(n, FeasibleInterval(float(low), float(high), n, n), 1, known if n else 0.0)
             for n, (low, high) in enumerate(ends)
         )
         shifted = [ends[0], tuple(end - Fraction(known) for end in ends[1])]
@@ -72,5 +72,5 @@ def test_a_value_and_its_square_cannot_have_the_same_fraction_of_an_octave():
 def test_an_interval_that_rounding_moved_off_an_integer_still_holds_it(beyond, holds):
     """Ends are doubles: what lies within a millionth of an octave of them is inside."""
     at = 3.0 + beyond
-    assert _Offset(0, Interval(at, at, 0, 0), 1, 0.0).holds(0.0) is holds
-    assert _Offset(0, Interval(at + 0.75, at + 0.75, 0, 0), 1, 0.5).holds(0.25) is holds
+    assert _Offset(0, FeasibleInterval(at, at, 0, 0), 1, 0.0).holds(0.0) is holds
+    assert _Offset(0, FeasibleInterval(at + 0.75, at + 0.75, 0, 0), 1, 0.5).holds(0.25) is holds

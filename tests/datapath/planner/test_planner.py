@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 
 from hwsim.errors import HwsimError
-from hwsim.planner import Freedom, Node, Problem, Tensor, plan, violations
+from hwsim.planner import FreeConstant, Node, Problem, Tensor, plan, violations
 from tests.datapath.planner.brute_force import choices, least_cost
 from tests.datapath.planner.random_problems import random_problem
 
@@ -99,15 +99,15 @@ def test_a_projection_with_the_products_constant_needs_no_alignment():
 
 
 def test_freedom_removes_an_alignment_and_says_what_was_chosen():
-    free = plan(problem(*residual(projected=Freedom(10.0, 20.0, 18.0))))
+    free = plan(problem(*residual(projected=FreeConstant(10.0, 20.0, 18.0))))
     assert free.cost == 2
     assert free.constants["P"].scale == 15
-    shifted = plan(problem(*residual(main=(4.0, 4.0), projected=Freedom(8.0, 31.0, 17.0, power_of_two=True))))
+    shifted = plan(problem(*residual(main=(4.0, 4.0), projected=FreeConstant(8.0, 31.0, 17.0, power_of_two=True))))
     assert shifted.constants["P"].scale == 16
 
 
 def test_a_chosen_constant_that_makes_a_division_a_shift_is_not_what_forces_it():
-    nodes = chain((Freedom(2.0, 3.0, 2.9), 5.0, Freedom(1.0, 7.0, 7.0)))
+    nodes = chain((FreeConstant(2.0, 3.0, 2.9), 5.0, FreeConstant(1.0, 7.0, 7.0)))
     solution = plan(problem(*nodes, prices={"shift": 0.5, "reciprocal": 3.0, "division": 20.0}))
     (copy,) = solution.copies
     assert (copy.kind, copy.cost) == ("shift", 2.0)

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from hwsim.planner import Copy, Freedom, Node, Potential, Problem, Reason, Solution, Tensor, violations
+from hwsim.planner import Copy, FreeConstant, Node, Potential, Problem, Reason, Solution, Tensor, violations
 
 COUNT = {"shift": 1, "reciprocal": 2, "division": 3}
 ZERO, ONE, TWO, THREE = Potential(), Potential(((2, 1),)), Potential(((2, 2),)), Potential(((3, 1),))
@@ -129,12 +129,12 @@ def test_a_multiplier_that_is_used_takes_up_any_scale_and_has_a_price():
 @pytest.mark.parametrize(
     ("freedom", "chosen", "ok"),
     [
-        (Freedom(1.5, 4, 3), THREE, True),
-        (Freedom(1.5, 2, 2), THREE, False),
-        (Freedom(3.5, 9, 4), THREE, False),
-        (Freedom(3.0, 3.0, 3), THREE, True),
-        (Freedom(1.5, 4, 3, power_of_two=True), THREE, False),
-        (Freedom(1.5, 4, 3, power_of_two=True), TWO, True),
+        (FreeConstant(1.5, 4, 3), THREE, True),
+        (FreeConstant(1.5, 2, 2), THREE, False),
+        (FreeConstant(3.5, 9, 4), THREE, False),
+        (FreeConstant(3.0, 3.0, 3), THREE, True),
+        (FreeConstant(1.5, 4, 3, power_of_two=True), THREE, False),
+        (FreeConstant(1.5, 4, 3, power_of_two=True), TWO, True),
     ],
 )
 def test_a_constant_to_choose_lies_within_its_limits(freedom, chosen, ok):

@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 
 from hwsim.errors import HwsimError
-from hwsim.planner import Freedom, Node, Problem, Tensor, plan, violations
+from hwsim.planner import FreeConstant, Node, Problem, Tensor, plan, violations
 from hwsim.planner.circuits import joint_cuts
 from hwsim.planner.conflicts import _held_together, _not_mended_by_integers
 from hwsim.planner.intervals import Clash
@@ -81,7 +81,7 @@ def test_pieces_share_no_unknown_and_leave_nothing_out():
         IMAGES,
         Node("a", "linear", ("x",), Tensor("y", 4), 3),
         Node("pin", "pin", ("y",), Tensor("p", 4)),
-        Node("b", "linear", ("p",), Tensor("z", 4), Freedom(2, 8, 4, True)),
+        Node("b", "linear", ("p",), Tensor("z", 4), FreeConstant(2, 8, 4, True)),
         Node("logits", "output", ("z",)),
     ]
     system = equations(Problem(tuple(layers), {"shift": 1, "division": 3}))
@@ -116,8 +116,8 @@ def test_pieces_share_no_unknown_and_leave_nothing_out():
         (Node("n", "carry", ("x",), Tensor("y", 1, 3.0, 2.0)), r"from 2\^3 to 2\^2"),
         (Node("n", "linear", ("x",), Tensor("y", 1), 0), "constant of 'n' is 0"),
         (Node("n", "linear", ("x",), Tensor("y", 1), float("inf")), "constant of 'n' is inf"),
-        (Node("n", "linear", ("x",), Tensor("y", 1), Freedom(2, 8, 9)), "in order"),
-        (Node("n", "linear", ("x",), Tensor("y", 1), Freedom(4, 2, 3)), "in order"),
+        (Node("n", "linear", ("x",), Tensor("y", 1), FreeConstant(2, 8, 9)), "in order"),
+        (Node("n", "linear", ("x",), Tensor("y", 1), FreeConstant(4, 2, 3)), "in order"),
     ],
 )
 def test_what_is_wrong_with_a_node_is_said(node, message):
@@ -140,7 +140,7 @@ def test_kinds_that_may_be_needed_need_prices_and_others_do_not():
 
 
 def test_no_power_of_two_between_the_limits_is_said():
-    nodes = (IMAGES, Node("n", "linear", ("x",), Tensor("y", 1), Freedom(5, 7, 6, True)))
+    nodes = (IMAGES, Node("n", "linear", ("x",), Tensor("y", 1), FreeConstant(5, 7, 6, True)))
     with pytest.raises(HwsimError, match="no power of two from 5 to 7 for the constant of 'n'"):
         plan(Problem(nodes, COUNT))
 
@@ -150,7 +150,7 @@ def test_constants_are_as_preferred_before_results_of_absorbers_are_unscaled():
     nodes = (
         IMAGES,
         Node("norm", "absorb", ("x",), Tensor("n", 10)),
-        Node("W", "linear", ("n",), Tensor("y", 10), Freedom(2, 8, 7)),
+        Node("W", "linear", ("n",), Tensor("y", 10), FreeConstant(2, 8, 7)),
         Node("V", "linear", ("y",), Tensor("z", 10), Fraction(1, 4)),
         Node("logits", "output", ("z",)),
     )
@@ -165,7 +165,7 @@ def test_constants_are_as_preferred_before_results_of_absorbers_are_unscaled():
 def test_of_constants_that_cannot_all_be_as_preferred_as_many_as_possible_are():
     nodes = [IMAGES]
     for n, constant in enumerate([3, 5, 7]):
-        nodes.append(Node(f"W{n}", "linear", ("x",), Tensor(f"y{n}", 10), Freedom(2, 8, constant)))
+        nodes.append(Node(f"W{n}", "linear", ("x",), Tensor(f"y{n}", 10), FreeConstant(2, 8, constant)))
     nodes.append(Node("sum", "join", ("y0", "y1"), Tensor("s", 10)))
     nodes.append(Node("W", "linear", ("y2",), Tensor("z", 10), 2))
     nodes += [Node("pin", "absorb", ("s",), Tensor("p", 1)), Node("other", "absorb", ("z",), Tensor("q", 1))]

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from hwsim.planner import Freedom, Node, Problem, Tensor, plan
+from hwsim.planner import FreeConstant, Node, Problem, Tensor, plan
 from hwsim.planner.values import simple_number
 
 COUNT = {"shift": 1, "reciprocal": 1, "division": 1}
@@ -45,12 +45,12 @@ def scaled_once(constant, low=-math.inf, high=math.inf):
 @pytest.mark.parametrize(
     ("freedom", "low", "high", "chosen"),
     [
-        (Freedom(2.0, 64.0, 64.0, True), 1.0, 3.3, 8),  # the greatest power of two up to 2^3.3
-        (Freedom(2.0, 64.0, 2.0, True), 3.3, 9.0, 16),  # the least one from 2^3.3
-        (Freedom(2.0, 64.0, 16.0, True), 1.0, 9.0, 16),
-        (Freedom(3.0, 64.0, 12.0, True), 1.0, 9.0, 16),  # the nearest to log2(12) = 3.58
-        (Freedom(3.0, 64.0, 11.0, True), 1.0, 9.0, 8),  # and to log2(11) = 3.46
-        (Freedom(3.0, 64.0, 3.0, True), 1.0, 9.0, 4),  # and the nearest of those within the limits
+        (FreeConstant(2.0, 64.0, 64.0, True), 1.0, 3.3, 8),  # the greatest power of two up to 2^3.3
+        (FreeConstant(2.0, 64.0, 2.0, True), 3.3, 9.0, 16),  # the least one from 2^3.3
+        (FreeConstant(2.0, 64.0, 16.0, True), 1.0, 9.0, 16),
+        (FreeConstant(3.0, 64.0, 12.0, True), 1.0, 9.0, 16),  # the nearest to log2(12) = 3.58
+        (FreeConstant(3.0, 64.0, 11.0, True), 1.0, 9.0, 8),  # and to log2(11) = 3.46
+        (FreeConstant(3.0, 64.0, 3.0, True), 1.0, 9.0, 4),  # and the nearest of those within the limits
     ],
 )
 def test_a_power_of_two_is_the_possible_one_nearest_to_the_preferred_constant(freedom, low, high, chosen):
@@ -59,7 +59,7 @@ def test_a_power_of_two_is_the_possible_one_nearest_to_the_preferred_constant(fr
 
 @pytest.mark.parametrize(("low", "high", "expected"), [(1.0, 3.3, 3.3), (4.7, 9.0, 4.7), (1.0, 9.0, math.log2(24.5))])
 def test_a_real_constant_is_the_possible_one_nearest_to_the_preferred_one(low, high, expected):
-    found = plan(scaled_once(Freedom(2.0, 64.0, 24.5), low, high)).constants["W"].log2
+    found = plan(scaled_once(FreeConstant(2.0, 64.0, 24.5), low, high)).constants["W"].log2
     assert found == pytest.approx(expected, abs=2**-19)
 
 
@@ -67,7 +67,7 @@ def test_a_real_constant_is_the_possible_one_nearest_to_the_preferred_one(low, h
     ("low", "high", "steps"), [(1.0, 3.3, math.floor(3.3 * 2**20)), (4.7, 9.0, math.ceil(4.7 * 2**20))]
 )
 def test_a_constant_has_twenty_binary_digits_behind_the_point(low, high, steps):
-    found = plan(scaled_once(Freedom(2.0, 64.0, 24.5), low, high)).constants["W"]
+    found = plan(scaled_once(FreeConstant(2.0, 64.0, 24.5), low, high)).constants["W"]
     assert found.powers == ((2, Fraction(steps, 2**20)),)
 
 

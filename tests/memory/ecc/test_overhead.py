@@ -10,7 +10,7 @@ import pytest
 
 from hwsim.errors import HwsimError
 from hwsim.memory.ecc import Code, GateTable, get_code, outcome, p_errors_at_least
-from hwsim.memory.ecc.gates import KINDS, Gates
+from hwsim.memory.ecc.gates import GATE_KINDS, Gates
 from tests.memory.ecc.oracles import errors
 
 CODES = [
@@ -87,7 +87,7 @@ def test_costs_are_gates_times_the_table() -> None:
     assert cost.area_um2 == pytest.approx(area, rel=1e-12)
     assert cost.energy_pj == pytest.approx((272 * 0.78 + 64 * 0.52) / 1000, rel=1e-12)
     slowest = max(
-        sum(getattr(path, kind) * table[f"{kind}_delay"].value for kind in KINDS) for path in code.decoder.paths
+        sum(getattr(path, kind) * table[f"{kind}_delay"].value for kind in GATE_KINDS) for path in code.decoder.paths
     )
     assert cost.latency_ns == slowest
 
@@ -95,7 +95,7 @@ def test_costs_are_gates_times_the_table() -> None:
 @pytest.mark.parametrize(("policy", "gates_of_the_policy"), [("zero", 1), ("as_read", 0)])
 def test_the_slowest_way_through_a_decoder_is_that_of_the_flag(policy: str, gates_of_the_policy: int) -> None:
     """(72, 64): 27 cells a check, whose 8 bits are matched against 72 errors, any of which is reported."""
-    delay = {kind: GateTable.load().constants[f"{kind}_delay"].value for kind in KINDS}
+    delay = {kind: GateTable.load().constants[f"{kind}_delay"].value for kind in GATE_KINDS}
     cost = get_code("secded", 64, "fp32", policy).overhead().decode
     syndrome, match, report = 5 * delay["xor2"], 3 * delay["and2"], 7 * delay["or2"] + delay["and2"]
     assert cost.latency_ns == pytest.approx(syndrome + match + report + gates_of_the_policy * delay["and2"], rel=1e-12)
@@ -120,7 +120,7 @@ def test_stronger_codes_cost_more() -> None:
 def test_every_constant_of_a_gate_has_a_unit_a_source_and_a_trust_level() -> None:
     units = {"area": "um2", "energy": "pJ", "delay": "ns"}
     table = GateTable.load().constants
-    assert set(table) == {f"{kind}_{quantity}" for kind in KINDS for quantity in units}
+    assert set(table) == {f"{kind}_{quantity}" for kind in GATE_KINDS for quantity in units}
     for name, entry in table.items():
         assert isinstance(entry.value, float)
         assert entry.value > 0

@@ -11,7 +11,7 @@ from hwsim.memory.cells.geometry import Geometry
 from hwsim.memory.device.device import Device
 from hwsim.memory.life.mission import Condition, Exposure, Mission, Phase
 from hwsim.memory.mechanisms import mechanisms_of
-from hwsim.memory.mechanisms.dram import PermanentFailure, Retention, TransientFailure
+from hwsim.memory.mechanisms.dram import DramRetention, PermanentFailure, TransientFailure
 from hwsim.memory.mechanisms.mechanism import FORCE_0, FORCE_1, Situation, Traits
 from hwsim.memory.physics import dram
 from hwsim.memory.physics.common import rate_of_fit
@@ -24,9 +24,9 @@ NO_FAILURES = {f"{kind}_{mode}_fit": 0.0 for kind in ("transient", "permanent") 
 SMALL = {"banks": 4, "block_rows": 64, "block_columns": 512}
 
 
-def leaky(**changes: object) -> Retention:
+def leaky(**changes: object) -> DramRetention:
     one = mechanism("dram", "retention", changes)
-    assert isinstance(one, Retention)
+    assert isinstance(one, DramRetention)
     return one
 
 
