@@ -40,7 +40,8 @@ class NotTomlError(HwsimError):
 def user_path(text: str | Path) -> Path:
     """The path that a user wrote, "~" written out.
 
-    Raises `HwsimError` for a home that is not known, and a path that no file can have.
+    Raises:
+        HwsimError: for a home that is not known, and a path that no file can have.
     """
     if "\0" in str(text):
         raise HwsimError(f"{shown(str(text))} has a character 0 in it: give the path of a file or folder.")
@@ -53,7 +54,8 @@ def user_path(text: str | Path) -> Path:
 def kind_of(path: Path) -> Literal["file", "folder"] | None:
     """What lies at a path; None for nothing, also where nothing can.
 
-    Raises `HwsimError` where one may not look.
+    Raises:
+        HwsimError: where one may not look.
     """
     with refused(path, "looked at"):
         if path.is_file():
@@ -80,7 +82,8 @@ def read_bytes(path: str | Path, what: str = "", most: int | None = None) -> byt
         what: what it is to be, for errors: "The fault map", say.
         most: bytes that it may have; None for as many as it has, which a file without an end must not be read with.
 
-    Raises `HwsimError` if it cannot be read, or is larger.
+    Raises:
+        HwsimError: if it cannot be read, or is larger.
     """
     file = user_path(path)
     name = f"{what} {file}" if what else file
@@ -104,14 +107,19 @@ def read_text(path: str | Path, what: str = "", most: int | None = None) -> str:
 
 
 def read_toml(path: str | Path, what: str = "") -> dict[str, Any]:
-    """The tables of a TOML file. Raises `HwsimError` if it cannot be read, or is none: see `parse_toml`."""
+    """The tables of a TOML file.
+
+    Raises:
+        HwsimError: if it cannot be read, or is none: see `parse_toml`.
+    """
     return parse_toml(read_text(path, what, LARGEST_TOML), str(path))
 
 
 def parse_toml(text: str, where: str) -> dict[str, Any]:
     """The tables of a TOML text.
 
-    Raises `HwsimError` if it is none, has a whole number beyond 64 bits, or nests too deeply.
+    Raises:
+        HwsimError: if it is none, has a whole number beyond 64 bits, or nests too deeply.
     """
     if _DEEP_KEY.search(text):  # for which the parser takes memory by the square of its parts
         raise HwsimError(_too_deep(where))
@@ -128,7 +136,11 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
 
 
 def check_tables(tables: Mapping[str, Any], where: str) -> None:
-    """Raises `HwsimError` for what no TOML file may hold: whole numbers beyond 64 bits, tables too deep in others."""
+    """Refuse what no TOML file may hold: whole numbers beyond 64 bits, tables too deep in others.
+
+    Raises:
+        HwsimError: for it.
+    """
     waiting: list[tuple[Any, int]] = [(tables, 0)]
     while waiting:
         value, depth = waiting.pop()
@@ -145,7 +157,8 @@ def check_tables(tables: Mapping[str, Any], where: str) -> None:
 def read_rows(lines: Iterable[str], what: str, first: int) -> list[list[str]]:
     """The rows of a CSV text, whose first line is number `first` of its file.
 
-    Raises `HwsimError` for a line that is none, as one that is too long for the reader.
+    Raises:
+        HwsimError: for a line that is none, as one that is too long for the reader.
     """
     reader = csv.reader(lines)
     try:
@@ -159,7 +172,8 @@ def read_rows(lines: Iterable[str], what: str, first: int) -> list[list[str]]:
 def unpack(content: bytes, where: object, most: int = LARGEST_UNPACKED) -> bytes:
     """What bytes that xz packed unpack to, at most `most` bytes.
 
-    Raises `HwsimError` if they are corrupt, packed by something else, or unpack to more, which is then not unpacked.
+    Raises:
+        HwsimError: if they are corrupt, packed by something else, or unpack to more, which is then not unpacked.
     """
     unpacked = bytearray()
     try:

@@ -31,7 +31,8 @@ def whole(text: str, name: str, least: int = 0, most: int = MOST) -> int:
         least: the smallest number that is meant.
         most: the largest one.
 
-    Raises `HwsimError` for anything else, and for a number that is out of these bounds.
+    Raises:
+        HwsimError: for anything else, and for a number that is out of these bounds.
     """
     found = _WHOLE.fullmatch(text.strip())
     number = int(found[1] + found[2]) if found else None
@@ -48,7 +49,8 @@ def real(value: object, name: str, *, finite: bool = True) -> float:
         name: what it is, for the error.
         finite: whether infinities and NaN are refused, and numbers too large for a double with them.
 
-    Raises `HwsimError` for anything else.
+    Raises:
+        HwsimError: for anything else.
     """
     number = math.nan
     known = isinstance(value, int | float) and not isinstance(value, bool)

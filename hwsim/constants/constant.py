@@ -49,7 +49,8 @@ class Constant:
     def to(self, unit: str) -> float:
         """Its value in another unit: `technology["write_pulse"].to("s")`.
 
-        Raises `HwsimError` for a unit of something else, and for a constant that is not one number.
+        Raises:
+            HwsimError: for a unit of something else, and for a constant that is not one number.
         """
         if isinstance(self.value, tuple):
             raise HwsimError(f"{self.name} = {show(self.value)} is not one number.")
@@ -58,7 +59,8 @@ class Constant:
     def with_value(self, value: object, source: str = "set by the user") -> Constant:
         """This constant with another value: a number in its unit, a text such as "45 ns", or a list of them.
 
-        Raises `HwsimError` for a value of another kind or unit.
+        Raises:
+            HwsimError: for a value of another kind or unit.
         """
         given: Value = read_value(value, self.unit, self.name)
         before = self.default or self

@@ -24,7 +24,8 @@ def load_table(package: str, file: str) -> dict[str, Any]:
         package: dotted name of the package.
         file: path of the TOML file in its folder.
 
-    Raises `HwsimError` for an entry that is wrong, or lacks anything but a note.
+    Raises:
+        HwsimError: for an entry that is wrong, or lacks anything but a note.
     """
     text = resources.files(package).joinpath(file).read_text("utf-8")
     return {name: _read(name, of, file) for name, of in parse_toml(text, file).items()}
@@ -48,7 +49,8 @@ def read_constant(name: str, entry: object, table: str) -> Constant:
         entry: {value, unit, source, trust, note}, of which a user's own may leave out the last three; or a constant.
         table: name of the table, for errors, and for the source if none is given.
 
-    Raises `HwsimError` for anything else.
+    Raises:
+        HwsimError: for anything else.
     """
     if isinstance(entry, Constant):
         return entry

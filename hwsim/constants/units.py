@@ -99,7 +99,8 @@ def quantity(value: object, unit: str, name: str = "quantity") -> float:
         unit: the unit of the result, which is also the one that an error asks for.
         name: what the quantity is, for errors.
 
-    Raises `HwsimError` for anything that is not a finite quantity of the dimensions of `unit`.
+    Raises:
+        HwsimError: for anything that is not a finite quantity of the dimensions of `unit`.
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
         return real(value, name)
@@ -128,7 +129,8 @@ def quantity(value: object, unit: str, name: str = "quantity") -> float:
 def parse_unit(text: str) -> Unit:
     """The unit that `text` names.
 
-    Raises `HwsimError` for an unknown one.
+    Raises:
+        HwsimError: for an unknown one.
     """
     result = DIMENSIONLESS
     above, *below = text.replace("·", "*").split("/")

@@ -38,8 +38,9 @@ _QUANTITIES = {"energy": "energy", "cycles": "interval"}
 
 @dataclass(frozen=True)
 class OperationCost:
-    """What one operation costs in one number format. A constant of three values is the lowest, a typical and the
-    highest one.
+    """What one operation costs in one number format.
+
+    A constant of three values is the lowest, a typical and the highest one.
 
     Attributes:
         title: the operation in words.
@@ -108,7 +109,11 @@ def prices(cost: str | Mapping[str, float] = "count", activations: str = "fp32")
 
 
 def check_prices(table: Mapping[str, float]) -> None:
-    """Raises `HwsimError` unless a table has a price, zero or more, for every kind of rescaling and nothing else."""
+    """Check that a table has a price, zero or more, for every kind of rescaling and nothing else.
+
+    Raises:
+        HwsimError: otherwise.
+    """
     for kind in table:
         if kind not in RESCALING_KINDS:
             raise unknown("kind of rescaling in the cost table", kind, RESCALING_KINDS)

@@ -117,7 +117,11 @@ class ReadPort:
                 tensor[where] = sound
 
     def _check_stored(self, name: str, index: NDArray[np.int64], before: NDArray[Any]) -> None:
-        """Raises `HwsimError` unless the words with these row-major indices are as they were before their faults."""
+        """Check that the words with these row-major indices are as they were before their faults.
+
+        Raises:
+            HwsimError: otherwise.
+        """
         stored = self._hardened.words[name].reshape(-1)[index]
         if (stored == before).all():
             return

@@ -21,7 +21,8 @@ Seed: TypeAlias = "int | str | tuple[int | str, ...] | Key"
 class Key:
     """The name of a random draw: integers and words, in order. `Key((1, "a"), "b")` is `Key(1, "a", "b")`.
 
-    Raises `HwsimError` for a part that is neither an integer nor a word.
+    Raises:
+        HwsimError: for a part that is neither an integer nor a word.
     """
 
     def __init__(self, *parts: Seed) -> None:

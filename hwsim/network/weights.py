@@ -73,7 +73,8 @@ class Fixed:
     """
 
     def __init__(self, graph: torch.fx.Graph, tensors: dict[str, tuple[str, Tensor]], trained: set[str]) -> None:
-        """
+        """Find what is fixed and compute it.
+
         Args:
             graph: the exported graph.
             tensors: placeholder -> (name, value) of parameters, buffers and constants.

@@ -35,7 +35,11 @@ class Deadline:
         return not self.left_s
 
     def check(self) -> None:
-        """Raises `OutOfTimeError` if no time is left."""
+        """Check that time is left.
+
+        Raises:
+            OutOfTimeError: if none is.
+        """
         if self.passed:
             raise OutOfTimeError
 

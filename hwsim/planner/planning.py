@@ -130,9 +130,7 @@ def _copies(
 
 
 def _usual_reason(problem: Problem, star: Star, ends: Sequence[int]) -> Reason:
-    """Why a copy is there whose lack contradicts nothing that is found one by one: a reader that must have scale one,
-    or else ranges.
-    """
+    """Why a copy is there whose lack alone contradicts nothing: a reader that must have scale one, or else ranges."""
     readers = {star.readers[star.ends.index(end) - 1] for end in ends}
     needing = (node for node in problem.nodes if node.name in readers and node.effect in ("pin", "output"))
     return next((Reason(node.effect, node.name) for node in needing), Reason("range", star.tensor))

@@ -43,7 +43,8 @@ def fault_map_figure(found: FaultMap, title: str = "") -> Figure:
         found: the map.
         title: what it is of; its technology and conditions if empty.
 
-    Raises `HwsimError` for more than 64 banks, and for more blocks than can be counted.
+    Raises:
+        HwsimError: for more than 64 banks, and for more blocks than can be counted.
     """
     geometry = found.geometry
     if geometry.banks > MOST_BANKS:

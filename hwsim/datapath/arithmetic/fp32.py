@@ -1,5 +1,7 @@
-"""FP32 as torch computes it, accumulated in the order that torch chooses; what an operation puts out may be rounded to
-a narrower format."""
+"""FP32 as torch computes it, accumulated in the order that torch chooses.
+
+What an operation puts out may be rounded to a narrower format.
+"""
 
 from __future__ import annotations
 

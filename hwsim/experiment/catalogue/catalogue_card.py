@@ -121,7 +121,11 @@ def class_names(classes: str | tuple[str, ...]) -> tuple[str, ...]:
 
 
 def check_sha256(content: bytes, expected: str, what: str) -> None:
-    """Raises HwsimError if `content` is not the file that a card describes."""
+    """Check that `content` is the file that a card describes.
+
+    Raises:
+        HwsimError: if it is another one.
+    """
     found = hashlib.sha256(content).hexdigest()
     if found != expected.lower():
         raise HwsimError(

@@ -216,7 +216,8 @@ class MemorySettings(Settings):
     def cells(self) -> Technology | None:
         """The technology with the scenario's own constants.
 
-        Raises `HwsimError` for an unknown technology or constant, naming the nearest one, and a wrong unit.
+        Raises:
+            HwsimError: for an unknown technology or constant, naming the nearest one, and a wrong unit.
         """
         if self.technology is None:
             return None

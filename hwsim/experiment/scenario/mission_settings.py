@@ -99,7 +99,11 @@ class MissionSettings(Settings):
         return self
 
     def check_used_by(self, technology: Technology | None) -> None:
-        """Raises `HwsimError` for a voltage or a refresh where the cells know none: nothing would follow from it."""
+        """Refuse a voltage or a refresh where the cells know none: nothing would follow from it.
+
+        Raises:
+            HwsimError: for it.
+        """
         for key, constant in _OF_TECHNOLOGY.items():
             if technology is not None and constant in technology:
                 continue
@@ -135,7 +139,8 @@ class MissionSettings(Settings):
     def mission(self, sweep: Sweep) -> Mission:
         """What a device lives through.
 
-        Raises `HwsimError` for what no device can live through: see `Mission`.
+        Raises:
+            HwsimError: for what no device can live through: see `Mission`.
         """
         return Mission(
             phases=tuple(_phase(phase, sweep) for phase in self.profile),

@@ -59,7 +59,8 @@ class Geometry:
         block_rows: rows of a block, an array with bit lines of its own.
         block_columns: columns of a block.
 
-    Raises `HwsimError` for numbers below 1 and for a row that is too short for its interleaved words.
+    Raises:
+        HwsimError: for numbers below 1 and for a row that is too short for its interleaved words.
     """
 
     banks: int
@@ -164,7 +165,11 @@ class Geometry:
         return f"{self.banks:,} banks of {self.rows:,} rows of {self.columns:,} cells"
 
     def require_size_of(self, other: Geometry, name: str) -> None:
-        """Raises `HwsimError` unless `other` has as many banks, rows and columns; `name` is what lies in this one."""
+        """Check that `other` has as many banks, rows and columns; `name` is what lies in this one.
+
+        Raises:
+            HwsimError: otherwise.
+        """
         if self.size != other.size:
             raise HwsimError(f"{name} is of another memory: {self.size}, where this memory has {other.size}.")
 
@@ -203,7 +208,8 @@ class Geometry:
 
         Units that hold the first cells have the first numbers, but for banks: all of them hold some.
 
-        Raises `HwsimError` for an unknown scope.
+        Raises:
+            HwsimError: for an unknown scope.
         """
         self._check_scope(scope)
         cells = np.asarray(cell, np.int64)
@@ -242,7 +248,8 @@ class Geometry:
     def members(self, scope: str, unit: npt.ArrayLike, member: npt.ArrayLike) -> CellNumbers:
         """The physical address of a unit's cell number `member`, counted row by row; -1 where it has none such.
 
-        Raises `HwsimError` for an unknown scope.
+        Raises:
+            HwsimError: for an unknown scope.
         """
         self._check_scope(scope)
         units, members = np.broadcast_arrays(np.asarray(unit, np.int64), np.asarray(member, np.int64))

@@ -60,7 +60,11 @@ class Layout:
 
     @classmethod
     def of(cls, tensors: Mapping[str, Words], format: WordFormat) -> Layout:
-        """The layout of tensors that follow each other. Raises `HwsimError` for arrays that hold no such words."""
+        """The layout of tensors that follow each other.
+
+        Raises:
+            HwsimError: for arrays that hold no such words.
+        """
         if not isinstance(tensors, Mapping):
             raise HwsimError(f"What a memory holds must be names and their arrays of words, not {shown(tensors)}.")
         regions, first = [], 0
@@ -89,7 +93,11 @@ class Layout:
         return self.words * self.format.width
 
     def region(self, name: str) -> Region:
-        """The region of a tensor. Raises `HwsimError` for a name that is not stored."""
+        """The region of a tensor.
+
+        Raises:
+            HwsimError: for a name that is not stored.
+        """
         for region in self.regions:
             if region.name == name:
                 return region
@@ -130,7 +138,8 @@ class Memory(Notebook):
         words_written: words that were written to it.
         checksum: of these words, whatever became of them since: see `hwsim.memory.cells.memory.checksum`.
 
-    Raises `HwsimError` for arrays that are not words of this format.
+    Raises:
+        HwsimError: for arrays that are not words of this format.
     """
 
     def __init__(self, tensors: Mapping[str, Words], format: WordFormat | str) -> None:

@@ -78,7 +78,8 @@ RATE_LAYERS = tuple(_layer(low, high) for low, high in pairwise(_EDGES))
 def weak_cells(key: Key, cells: int, rate: float) -> NDArray[np.int64]:
     """Sorted addresses of the cells, of `cells` in all, whose threshold is at most `rate`.
 
-    Raises `HwsimError` for a rate outside [0, 1] or more cells than 2^62.
+    Raises:
+        HwsimError: for a rate outside [0, 1] or more cells than 2^62.
     """
     return distinct(_struck(key, cells, rate)).astype(np.int64)
 
@@ -126,7 +127,11 @@ def distinct(*values: NDArray[Any]) -> NDArray[Any]:
 
 
 def check_rate(name: str, rate: float) -> None:
-    """Raises `HwsimError` unless `rate` is a probability."""
+    """Check that `rate` is a probability.
+
+    Raises:
+        HwsimError: otherwise.
+    """
     if not 0 <= rate <= 1:
         raise HwsimError(f"{name} = {rate!r} is not a probability: give a number from 0 to 1.")
 

@@ -59,7 +59,8 @@ def weak_pairs(key: Key, cells: int, concerns: Callable[[Numbers, Numbers], np.n
         cells: how many cells there are.
         concerns: from the two thresholds of the weakest corners of boxes to whether cells there are of interest.
 
-    Raises `HwsimError` for more cells than 2^62.
+    Raises:
+        HwsimError: for more cells than 2^62.
     """
     low = np.array([(box.first.low, box.second.low) for box in BOXES])
     wanted = np.asarray(concerns(low[:, 0], low[:, 1]), bool)

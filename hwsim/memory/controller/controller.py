@@ -37,7 +37,8 @@ class Controller:
         scrub: traffic beside the streams.
         one_by_one: simulate every burst by an event of its own. The result is the same.
 
-    Raises `HwsimError` for a scrub that the memory cannot keep up with.
+    Raises:
+        HwsimError: for a scrub that the memory cannot keep up with.
     """
 
     def __init__(
@@ -71,7 +72,8 @@ class Controller:
     def simulate(self, streams: Iterable[Stream]) -> TrafficReport:
         """Serves all streams, each burst in order of arrival, and those that arrive together in order of the streams.
 
-        Raises `HwsimError` for words beyond the memory, and for tries that do not fit.
+        Raises:
+            HwsimError: for words beyond the memory, and for tries that do not fit.
         """
         streams = list(streams)
         for stream in streams:

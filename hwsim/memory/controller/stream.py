@@ -99,7 +99,8 @@ def write_tries(seed: Seed, bursts: int, bits: int, error_rate: float, most: int
         error_rate: chance that one try leaves one bit wrong.
         most: tries after which a burst is left as it is.
 
-    Raises `HwsimError` for a rate that is none, and for less than one try.
+    Raises:
+        HwsimError: for a rate that is none, and for less than one try.
     """
     if not 0 <= error_rate <= 1:
         raise HwsimError(f"error_rate = {error_rate!r} must be a probability between 0 and 1.")

@@ -123,7 +123,8 @@ class Timing:
             clock_mhz: clock of the controller; a DRAM has its own.
             queue_depth: bursts that the controller looks at together.
 
-        Raises `HwsimError` for a technology whose table lacks what is needed, and for what is out of range.
+        Raises:
+            HwsimError: for a technology whose table lacks what is needed, and for what is out of range.
         """
         depth = controller_constants()["queue_depth"].value if queue_depth is None else queue_depth
         if not isinstance(depth, int) or depth < 1:

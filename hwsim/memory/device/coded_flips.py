@@ -35,7 +35,8 @@ def read_coded(flips: BitFlips, memory: Memory, kind: DeviceConfig, seed: Seed) 
         kind: the code, by its `ecc`, `word_bits` and `uncorrectable`; nothing else of it plays a part.
         seed: as for `BitFlips.draw`.
 
-    Raises `HwsimError` as `BitFlips.draw`, and for words that the code does not hold.
+    Raises:
+        HwsimError: as `BitFlips.draw`, and for words that the code does not hold.
     """
     flips.check_immune(memory.format)
     placement = kind.placement(memory.format, memory.words)

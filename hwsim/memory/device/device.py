@@ -60,7 +60,8 @@ class Device(Notebook):
         interval: number of the write or scrub since which the cells hold what they hold; -1 before the first.
         cycles: how often each cell was written.
 
-    Raises `HwsimError` for what makes no `DeviceConfig`, and for settings beside one.
+    Raises:
+        HwsimError: for what makes no `DeviceConfig`, and for settings beside one.
     """
 
     def __init__(
@@ -101,8 +102,9 @@ class Device(Notebook):
 
         The words are copied. The write begins a new interval: clocks that run since a write start again.
 
-        Raises `HwsimError` if they do not fit, for another format than before, and for words that the code cannot
-        store exactly.
+        Raises:
+            HwsimError: if they do not fit, for another format than before, and for words that the code cannot store
+                exactly.
         """
         placement = self._placement(memory.format, memory.words)
         beneath = Blank(self.config.new, placement, self.key.child("new cells"))
@@ -167,7 +169,8 @@ class Device(Notebook):
             what: seconds under the present condition; a phase; or a mission from its beginning to its end, with its
                 scrubs and rewrites (but not its first write, nor its reads: see `follow`).
 
-        Raises `HwsimError` for a time that goes back.
+        Raises:
+            HwsimError: for a time that goes back.
         """
         if isinstance(what, Mission):
             mission = what
@@ -254,7 +257,8 @@ class Device(Notebook):
     def read(self) -> Readout:
         """Reads all that is written.
 
-        Raises `HwsimError` before the first write.
+        Raises:
+            HwsimError: before the first write.
         """
         self._check_written("read")
         self._accesses += 1
@@ -267,7 +271,8 @@ class Device(Notebook):
     def count_reads(self, reads: int) -> None:
         """Counts reads of every word that nobody looks at, for mechanisms that reads disturb.
 
-        Raises `HwsimError` before the first write, and for a negative number.
+        Raises:
+            HwsimError: before the first write, and for a negative number.
         """
         self._check_written("read")
         if reads < 0:
@@ -369,7 +374,11 @@ class _Cells(NamedTuple):
 
 
 def _check_exact(image: Written) -> None:
-    """Raises `HwsimError` if the code would store other words."""
+    """Check that the code stores the words as they are.
+
+    Raises:
+        HwsimError: if it would store others.
+    """
     code = image.placement.code
     if code.is_exact:
         return

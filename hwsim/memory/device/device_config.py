@@ -52,8 +52,9 @@ class DeviceConfig:
         new: "zeros", "ones" or "random": what cells hold before they are written for the first time.
         cycles: how often each cell was written in a life before this one.
 
-    Raises `HwsimError` for a capacity that is not a whole number of memory words, for a geometry beside what it says
-    already, and for what is no mechanism.
+    Raises:
+        HwsimError: for a capacity that is not a whole number of memory words, for a geometry beside what it says
+            already, and for what is no mechanism.
     """
 
     technology: Technology | None = None
@@ -95,7 +96,8 @@ class DeviceConfig:
     def of(cls, source: DeviceSource = None, mechanisms: Sequence[Mechanism] = (), **settings: Any) -> DeviceConfig:
         """That of a technology by name or table, with further mechanisms and other attributes by name.
 
-        Raises `HwsimError` for unknown names too.
+        Raises:
+            HwsimError: for unknown names too.
         """
         known = [one.name for one in fields(cls) if one.name not in ("technology", "further")]
         for name in settings:
@@ -123,7 +125,11 @@ class DeviceConfig:
         return int(quantity(self.capacity, "B", "capacity") * 8) // self.data_bits
 
     def code(self, format: WordFormat) -> Code:
-        """The code of its codewords. Raises `HwsimError` for an unknown one, and one that holds no such words."""
+        """The code of its codewords.
+
+        Raises:
+            HwsimError: for an unknown one, and one that holds no such words.
+        """
         return get_code(self.ecc, self.data_bits, format, self.uncorrectable)
 
     def placement(self, format: WordFormat, words: int) -> Placement:
@@ -156,7 +162,11 @@ class DeviceConfig:
         return frozenset(watched.read)
 
     def require_room(self, placement: Placement, format: WordFormat, words: int) -> None:
-        """Raises `HwsimError` unless number words fit the cells of a placement."""
+        """Check that number words fit the cells of a placement.
+
+        Raises:
+            HwsimError: otherwise.
+        """
         most = placement.geometry.words if self.words is None else self.words
         if words * format.width > most * self.data_bits:
             needed, larger = words * format.width / 8, "capacity" if self.geometry is None else "geometry"

@@ -51,7 +51,8 @@ def error_rate(source: Technology, condition: Condition, age_s: float = 0.0, cyc
         age_s: time since the write, which is also the first in its life, s.
         cycles: how often the cells were written before.
 
-    Raises `HwsimError` for what no such memory can live through.
+    Raises:
+        HwsimError: for what no such memory can live through.
     """
     shape = {
         name: int(source.geometry[name].to(source.geometry[name].unit))

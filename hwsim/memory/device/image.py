@@ -107,7 +107,11 @@ class Image(Protocol):
 
 @dataclass(frozen=True)
 class Blank:
-    """A memory that nothing was ever written to. Raises `HwsimError` for an unknown `fill`."""
+    """A memory that nothing was ever written to.
+
+    Raises:
+        HwsimError: for an unknown `fill`.
+    """
 
     fill: Fill
     placement: Placement

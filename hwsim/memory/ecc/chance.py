@@ -22,7 +22,8 @@ def p_errors_at_least(errors: int, cells: int, bit_error_rate: npt.ArrayLike) ->
         cells: cells of a codeword, the check bits included.
         bit_error_rate: probability that a cell is wrong, of any shape.
 
-    Raises `HwsimError` for a rate outside [0, 1].
+    Raises:
+        HwsimError: for a rate outside [0, 1].
     """
     rate = np.asarray(bit_error_rate, np.float64)
     if not ((rate >= 0) & (rate <= 1)).all():

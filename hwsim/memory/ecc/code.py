@@ -110,7 +110,8 @@ class Code(ABC):
         uncorrectable: what a codeword reads as that is found wrong and cannot be corrected: "zero", all bits 0,
             or "as_read", the data cells as they were read.
 
-    Raises `HwsimError` for another `uncorrectable`, or more than 64 data or check bits.
+    Raises:
+        HwsimError: for another `uncorrectable`, or more than 64 data or check bits.
     """
 
     name: str
@@ -181,7 +182,8 @@ class Code(ABC):
         Args:
             data: unsigned integers below `2**data_bits`, of any shape.
 
-        Raises `HwsimError` for anything else.
+        Raises:
+            HwsimError: for anything else.
         """
         return self._encode(self.rounded(data))
 
@@ -192,7 +194,8 @@ class Code(ABC):
             data: the data cells, unsigned integers below `2**data_bits`, of any shape.
             check: the check cells, unsigned integers below `2**check_bits`, of that shape.
 
-        Raises `HwsimError` for anything else.
+        Raises:
+            HwsimError: for anything else.
         """
         cells = self._checked(data, self.data_bits, "data"), self._checked(check, self.check_bits, "check")
         decoded = self._decode(*cells)

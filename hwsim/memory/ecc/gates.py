@@ -165,7 +165,8 @@ class GateTable:
     def override(self, changes: Mapping[str, object]) -> GateTable:
         """This table with other values, by name: numbers in the table's unit, or texts such as "55 ps".
 
-        Raises `HwsimError` for an unknown name, naming the nearest one, or a wrong unit.
+        Raises:
+            HwsimError: for an unknown name, naming the nearest one, or a wrong unit.
         """
         for name in changes:
             if name not in self.constants:

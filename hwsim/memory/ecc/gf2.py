@@ -55,7 +55,8 @@ class ErrorTable:
             checks: number of checks.
             weight: most cells that an error hits.
 
-        Raises `HwsimError` if two such errors have the same syndrome: the code does not correct that many.
+        Raises:
+            HwsimError: if two such errors have the same syndrome: the code does not correct that many.
         """
         known = np.zeros(1 << checks, np.bool_)
         repair = np.zeros(1 << checks, np.uint64)

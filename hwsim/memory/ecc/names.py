@@ -31,7 +31,8 @@ def add_code(name: str, build: Builder) -> None:
         name: what to call it.
         build: one codeword of it, from its name, the data bits of a memory word, and the format of the numbers there.
 
-    Raises `HwsimError` for a name that is taken.
+    Raises:
+        HwsimError: for a name that is taken.
     """
     if name in _BUILDERS:
         raise HwsimError(f"There is a code called {name!r} already: choose another name.")
@@ -62,8 +63,9 @@ def get_code(name: str, word_bits: int, fmt: WordFormat | str, uncorrectable: st
         fmt: the number format, or its name.
         uncorrectable: "zero" or "as_read": what a codeword reads as that is found wrong and cannot be corrected.
 
-    Raises `HwsimError` for an unknown name, a width that does not divide `word_bits`, or a code that does not exist
-    for such words or numbers.
+    Raises:
+        HwsimError: for an unknown name, a width that does not divide `word_bits`, or a code that does not exist for
+            such words or numbers.
     """
     fmt = get_format(fmt)
     if name not in _BUILDERS:
@@ -108,7 +110,8 @@ def in_place_parity(fmt: WordFormat, parity_bits: int = 1, uncorrectable: str = 
         parity_bits: lowest bits of the fraction that hold parity: 1 to one fewer than the fraction has.
         uncorrectable: "zero" or "as_read".
 
-    Raises `HwsimError` if the fraction is too short for that.
+    Raises:
+        HwsimError: if the fraction is too short for that.
     """
     fraction = _fraction_bits(fmt)
     if not 1 <= parity_bits < fraction:

@@ -22,7 +22,8 @@ def pack(words: Words, fmt: WordFormat, code: Code) -> Bits:
         fmt: their format.
         code: the code.
 
-    Raises `HwsimError` for another length of the last axis.
+    Raises:
+        HwsimError: for another length of the last axis.
     """
     shifts = _shifts(fmt, code)
     if words.shape[-1:] != shifts.shape:

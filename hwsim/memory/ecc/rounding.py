@@ -39,7 +39,8 @@ def round_words(words: Words, fmt: WordFormat, code: Code) -> tuple[Words, Round
         fmt: their format.
         code: the code. If it is exact, the words come back as they are.
 
-    Raises `HwsimError` if the words do not fit into the code's codewords.
+    Raises:
+        HwsimError: if the words do not fit into the code's codewords.
     """
     if code.is_exact:
         return words, Rounding(len(words), 0, 0.0, 0.0)

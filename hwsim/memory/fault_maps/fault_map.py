@@ -47,7 +47,8 @@ class FaultMap:
         technology: of the memory, if known.
         conditions: under which the map was taken, name -> value as text.
 
-    Raises `HwsimError` for cells that the memory does not have.
+    Raises:
+        HwsimError: for cells that the memory does not have.
     """
 
     geometry: Geometry
@@ -90,7 +91,11 @@ class FaultMap:
 
     @classmethod
     def of_upsets(cls, geometry: Geometry, upsets: Upsets, **more: Any) -> FaultMap:
-        """The map of what a mechanism does. Raises `HwsimError` for cells that keep the value from before a write."""
+        """The map of what a mechanism does.
+
+        Raises:
+            HwsimError: for cells that keep the value from before a write.
+        """
         if not bool(np.isin(upsets.becomes, list(FAILS.values())).all()):
             raise HwsimError("Cells that keep the value they held before a write cannot stand in a fault map.")
         return cls.of(geometry, upsets.cell, upsets.becomes, **more)
@@ -109,7 +114,8 @@ class FaultMap:
             geometry: of the cells that hold them, number word after number word in each memory word, the first in its
                 lowest bits; None: one bank with a number word in each row.
 
-        Raises `HwsimError` where the words do not fit the geometry.
+        Raises:
+            HwsimError: where the words do not fit the geometry.
         """
         geometry = geometry or _linear(faults.layout)
         per_word = _number_words(faults.layout, geometry)
@@ -121,7 +127,8 @@ class FaultMap:
     def faults(self, memory: Memory) -> Faults:
         """What the map does to the words that `memory` holds, placed as in `of_faults`; other cells hold nothing.
 
-        Raises `HwsimError` if the memory is larger than the map's.
+        Raises:
+            HwsimError: if the memory is larger than the map's.
         """
         layout, width = memory.layout, memory.format.width
         per_word = _number_words(layout, self.geometry)
@@ -144,7 +151,8 @@ class FaultMap:
     def at(self, level: float) -> FaultMap:
         """The cells that fail at a level: a voltage, a time, in the unit of the thresholds. They stay nested.
 
-        Raises `HwsimError` for a map without thresholds.
+        Raises:
+            HwsimError: for a map without thresholds.
         """
         if self.threshold is None or self.threshold_of is None:
             raise HwsimError("This fault map has no thresholds: all of its cells fail.")
@@ -167,11 +175,19 @@ class FaultMap:
         return Upsets(self.cell, self.fails)
 
     def require(self, geometry: Geometry, name: str = "The fault map") -> None:
-        """Raises `HwsimError` unless the map is of a memory of this size: as many banks, rows and columns."""
+        """Check that the map is of a memory of this size: as many banks, rows and columns.
+
+        Raises:
+            HwsimError: otherwise.
+        """
         self.geometry.require_size_of(geometry, name)
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Writes the map to a file. Raises `HwsimError` if it cannot be written; nothing is left half written."""
+        """Writes the map to a file.
+
+        Raises:
+            HwsimError: if it cannot be written; nothing is left half written.
+        """
         fault_map_file.write(self, Path(path))
 
     @classmethod
@@ -182,7 +198,8 @@ class FaultMap:
             path: of the file.
             geometry: of the memory that it is for, whose words and blocks are then used; None: as the file says.
 
-        Raises `HwsimError` if the file is no fault map, or is of a memory of another size.
+        Raises:
+            HwsimError: if the file is no fault map, or is of a memory of another size.
         """
         found = cls(**fault_map_file.read(Path(path)))
         if geometry is None:

@@ -128,7 +128,11 @@ def write(found: Listed, target: Path) -> None:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What a file says, as the arguments of `FaultMap`. Raises `HwsimError` if it is no fault map."""
+    """What a file says, as the arguments of `FaultMap`.
+
+    Raises:
+        HwsimError: if it is no fault map.
+    """
     name = cut(str(path), 100)
     text = read_text(path, "The fault map").splitlines()
     if text[:1] != [MAP_TITLE]:

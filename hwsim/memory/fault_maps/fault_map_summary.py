@@ -142,7 +142,8 @@ class FaultMapSummary:
 def summarise(found: FaultMap) -> FaultMapSummary:
     """How the faults of a map lie.
 
-    Raises `HwsimError` for a geometry of more blocks than can be counted (2^28).
+    Raises:
+        HwsimError: for a geometry of more blocks than can be counted (2^28).
     """
     geometry = found.geometry
     if geometry.blocks > _MOST_BLOCKS:

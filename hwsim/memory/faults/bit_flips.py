@@ -33,7 +33,8 @@ class BitFlips:
         immune: word in which the bits that never flip are 1 (`WordFormat.bit_mask` makes one). Immunity
             removes flips and moves none.
 
-    Raises `HwsimError` for a rate outside [0, 1] or a negative `immune`.
+    Raises:
+        HwsimError: for a rate outside [0, 1] or a negative `immune`.
     """
 
     ber: float | tuple[float, float]
@@ -61,7 +62,11 @@ class BitFlips:
         return self.ber[1] if isinstance(self.ber, tuple) else self.ber
 
     def check_immune(self, fmt: WordFormat) -> None:
-        """Raises `HwsimError` if `immune` names bits that words of a format do not have."""
+        """Check that `immune` names bits that words of a format have.
+
+        Raises:
+            HwsimError: if they lack one.
+        """
         if self.immune >> fmt.width:
             raise HwsimError(
                 f"immune = {self.immune:#x} names bits that a word of {fmt.name} ({fmt.width} bits) does not have."
@@ -74,15 +79,17 @@ class BitFlips:
             memory: the memory.
             seed: an integer, a word, or a tuple of them: the same seed gives the same weak cells.
 
-        Raises `HwsimError` if `immune` names bits that the words do not have.
+        Raises:
+            HwsimError: if `immune` names bits that the words do not have.
         """
         address, mask = self.masks(memory, seed)
         before = memory.flat[address]
         return Faults(memory.layout, memory.checksum, address, before, before ^ mask)
 
     def masks(self, memory: Memory, seed: Seed) -> tuple[NDArray[np.int64], Words]:
-        """The same faults as bare (word addresses, flipped bits): `memory.flat[addresses] ^= bits` is all
-        that an injection needs, and a second time undoes it.
+        """The same faults as bare (word addresses, flipped bits).
+
+        `memory.flat[addresses] ^= bits` is all that an injection needs, and a second time undoes it.
         """
         width = memory.format.width
         self.check_immune(memory.format)

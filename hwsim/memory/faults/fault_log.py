@@ -88,7 +88,8 @@ def write(faults: Logged, path: str | os.PathLike[str]) -> None:
 def read(path: str | os.PathLike[str], layout: Layout) -> tuple[NDArray[np.int64], Words]:
     """The flips of a log: (word addresses, sorted; flipped bits of each).
 
-    Raises `HwsimError` if the file is no fault log or belongs to another layout.
+    Raises:
+        HwsimError: if the file is no fault log or belongs to another layout.
     """
     name = cut(os.fspath(path), 100)
     text = read_text(Path(path), "The fault log").splitlines()

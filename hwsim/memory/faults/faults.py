@@ -65,7 +65,11 @@ class Faults(Notebook):
         }
 
     def require(self, layout: Layout, checksum: int) -> None:
-        """Raises `HwsimError` unless the faults are of a memory that was written with the words of this checksum."""
+        """Check that the faults are of a memory that was written with the words of this checksum.
+
+        Raises:
+            HwsimError: otherwise.
+        """
         difference = self.layout.difference(layout)
         if difference:
             raise HwsimError(f"These faults belong to another memory: they were drawn for {difference}.")
@@ -81,7 +85,11 @@ class Faults(Notebook):
         return int(np.bitwise_count(raised & raised.dtype.type(mask)).sum(dtype=np.int64))
 
     def apply(self, memory: Memory) -> None:
-        """Flips the bits in `memory`, in place. Raises `HwsimError` if its layout is another one."""
+        """Flips the bits in `memory`, in place.
+
+        Raises:
+            HwsimError: if its layout is another one.
+        """
         difference = self.layout.difference(memory.layout)
         if difference:
             raise HwsimError(f"These faults belong to another memory: they were drawn for {difference}.")
@@ -99,7 +107,11 @@ class Faults(Notebook):
         return fault_log.rows(self)
 
     def to_csv(self, path: str | PathLike[str]) -> None:
-        """Writes the fault log to a CSV file. Raises `HwsimError` if it cannot be written."""
+        """Writes the fault log to a CSV file.
+
+        Raises:
+            HwsimError: if it cannot be written.
+        """
         fault_log.write(self, path)
 
     @classmethod
@@ -108,7 +120,8 @@ class Faults(Notebook):
 
         On the words that the log was drawn on this gives back the logged faults to the bit.
 
-        Raises `HwsimError` if the file is no fault log, or was drawn for another layout.
+        Raises:
+            HwsimError: if the file is no fault log, or was drawn for another layout.
         """
         address, mask = fault_log.read(path, memory.layout)
         before = memory.flat[address]

@@ -30,7 +30,8 @@ MOST_EVENTS = 10**7  # scrubs or rewrites in a mission: one a minute for 19 year
 def to_ticks(name: str, seconds: float) -> int:
     """A time as a whole number of nanoseconds.
 
-    Raises `HwsimError` for a negative time, and one beyond 290 years.
+    Raises:
+        HwsimError: for a negative time, and one beyond 290 years.
     """
     if not 0 <= seconds <= LONGEST_LIFE_S:
         wrong = "goes back in time" if seconds < 0 else "is more than the 290 years that can be simulated"
@@ -50,7 +51,8 @@ class Condition:
         refresh_every_s: time between two refreshes, s; None for the technology's own.
         reads_per_s: how often each word is read, 1/s.
 
-    Raises `HwsimError` for a temperature at or below absolute zero and for other values out of range.
+    Raises:
+        HwsimError: for a temperature at or below absolute zero and for other values out of range.
     """
 
     temperature_c: float = 25.0
@@ -189,7 +191,8 @@ class Phase:
         duration_s: how long, s; more than 0.
         condition: under what.
 
-    Raises `HwsimError` for a duration that is not above zero.
+    Raises:
+        HwsimError: for a duration that is not above zero.
     """
 
     duration_s: float
@@ -215,8 +218,9 @@ class Mission:
         scrub_every_s: time between two scrubs, counted from the first write; None for no scrubbing.
         rewrite_every_s: time between two rewrites of the same words from elsewhere, counted in the same way.
 
-    Raises `HwsimError` for a profile without phases or one that goes back in time, a read before the write, an
-    event after the end, and more scrubs or rewrites than ten million.
+    Raises:
+        HwsimError: for a profile without phases or one that goes back in time, a read before the write, an event
+            after the end, and more scrubs or rewrites than ten million.
     """
 
     phases: tuple[Phase, ...]
@@ -310,7 +314,8 @@ class Mission:
     def exposure(self, start_s: float, stop_s: float) -> Exposure:
         """What a memory lives through from `start_s` to `stop_s`, in closed form.
 
-        Raises `HwsimError` if that goes back in time, or beyond the end of the mission.
+        Raises:
+            HwsimError: if that goes back in time, or beyond the end of the mission.
         """
         start, stop = to_ticks("start_s", start_s), to_ticks("stop_s", stop_s)
         if stop < start:

@@ -23,7 +23,8 @@ __all__ = ["mechanisms_of"]
 def mechanisms_of(source: Technology) -> tuple[Mechanism, ...]:
     """The mechanisms that a technology's table lists, in its order.
 
-    Raises `HwsimError` for a mechanism that the technology does not know.
+    Raises:
+        HwsimError: for a mechanism that the technology does not know.
     """
     if not source.mechanisms:
         return ()

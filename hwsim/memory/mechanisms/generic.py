@@ -49,7 +49,8 @@ class Flips(RandomEvents):
             saturates) or "read" (a probability at each read, which changes nothing that is stored).
         name: what results call it; two in one device need two names.
 
-    Raises `HwsimError` for a probability outside [0, 1], a negative hazard, and an unknown `per`.
+    Raises:
+        HwsimError: for a probability outside [0, 1], a negative hazard, and an unknown `per`.
     """
 
     rate: float | tuple[float, float]
@@ -99,7 +100,8 @@ class StuckAt(Mechanism):
             would be at if both shares were smaller.
         name: what results call it.
 
-    Raises `HwsimError` for a share outside [0, 1].
+    Raises:
+        HwsimError: for a share outside [0, 1].
     """
 
     zero: float = 0.0
@@ -132,7 +134,8 @@ class Clusters(Mechanism):
         kind: "flip" (whatever was written is read as its complement), "to 0" or "to 1".
         name: what results call it.
 
-    Raises `HwsimError` for an unknown scope or kind and for a share outside [0, 1].
+    Raises:
+        HwsimError: for an unknown scope or kind and for a share outside [0, 1].
     """
 
     scope: Scope
@@ -204,8 +207,9 @@ class Replay(Mechanism):
         stage: when it acts.
         name: what results call it.
 
-    Raises `HwsimError` for an unknown stage and arrays that do not fit each other; at a read for a device of another
-    size.
+    Raises:
+        HwsimError: for an unknown stage and arrays that do not fit each other; at a read for a device of another
+            size.
     """
 
     cell: Cells

@@ -38,7 +38,8 @@ Errors = Callable[[Situation], Array]  # probabilities to read one level (rows: 
 def bits_per_cell(technology: Technology) -> int:
     """How many bits a cell of a technology holds, for which its table must have the levels.
 
-    Raises `HwsimError` for other numbers than these.
+    Raises:
+        HwsimError: for other numbers than these.
     """
     bits = int(technology["bits_per_cell"].to("1"))
     known = [n for n in range(1, 9) if f"levels_{n}bit" in technology]
@@ -158,7 +159,8 @@ class StuckLevels(Mechanism):
         low: share of cells that are stuck at the lowest level.
         high: share that are stuck at the highest.
 
-    Raises `HwsimError` for shares above 1 together.
+    Raises:
+        HwsimError: for shares above 1 together.
     """
 
     bits: int

@@ -182,7 +182,8 @@ class Holding:
             purpose: further parts of the key, where a mechanism draws more than once.
             becomes: what they do.
 
-        Raises `HwsimError` for a rate outside [0, 1].
+        Raises:
+            HwsimError: for a rate outside [0, 1].
         """
         cell = weak_cells(self.key.child(*purpose), self.cells, rate)
         return Upsets(cell, np.full(len(cell), becomes, np.uint8))
@@ -390,7 +391,11 @@ def situation_for(mechanism: Mechanism, **attributes: Any) -> Situation:
 
 
 def check_mechanism(mechanism: object) -> None:
-    """Raises `HwsimError` for what a device cannot use as a mechanism."""
+    """Refuse what a device cannot use as a mechanism.
+
+    Raises:
+        HwsimError: for it.
+    """
     if not isinstance(mechanism, Mechanism):
         raise HwsimError(f"{mechanism!r} is no mechanism: give objects of classes derived from Mechanism.")
     for attribute in ("name", "traits"):

@@ -73,7 +73,8 @@ class Barriers:
         sigma: standard deviation over the cells.
         asymmetry: by how much the barrier out of 1 (antiparallel) exceeds the one out of 0 (parallel).
 
-    Raises `HwsimError` for numbers so large that no number holds the barriers of weak cells at all temperatures.
+    Raises:
+        HwsimError: for numbers so large that no number holds the barriers of weak cells at all temperatures.
     """
 
     delta: float
@@ -139,7 +140,8 @@ class WriteError(RandomEvents):
         pulse: length of a write pulse over the relaxation time.
         tries: writes, each read back and repeated if it failed; 1 writes blindly.
 
-    Raises `HwsimError` for an overdrive for which no equation holds, and for other settings without a meaning.
+    Raises:
+        HwsimError: for an overdrive for which no equation holds, and for other settings without a meaning.
     """
 
     barriers: Barriers
@@ -175,7 +177,8 @@ class MagneticReadDisturb(RandomEvents):
         exponent: of the barrier under current: see `hwsim.memory.physics.stt_mram.read_disturb`.
         to_one: share of the reads whose current favours a 1.
 
-    Raises `HwsimError` for settings without a meaning.
+    Raises:
+        HwsimError: for settings without a meaning.
     """
 
     barriers: Barriers

@@ -20,7 +20,8 @@ Arguments = ParamSpec("Arguments")
 def equation(function: Callable[Arguments, Array]) -> Callable[Arguments, Array]:
     """An equation that is refused where no number in double precision holds what it leads to.
 
-    Raises `HwsimError` with the values that it was given.
+    Raises:
+        HwsimError: with the values that it was given.
     """
 
     @wraps(function)

@@ -68,7 +68,8 @@ def mean_kinetic_temperature(time_s: ArrayLike, temperature_c: ArrayLike, activa
         temperature_c: temperature of each step, degC.
         activation_energy_ev: Ea, eV; above 0.
 
-    Raises `HwsimError` for a profile that lasts no time.
+    Raises:
+        HwsimError: for a profile that lasts no time.
     """
     duration, temperature = together(
         time_s=time("time_s", time_s), temperature_c=kelvin("temperature_c", temperature_c)

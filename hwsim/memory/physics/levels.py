@@ -34,7 +34,8 @@ def likeliest_thresholds(means: ArrayLike, sigmas: ArrayLike) -> Array:
 
     The x between the means at which N(m1, s1) and N(m2, s2) have the same density: a root of a quadratic.
 
-    Raises `HwsimError` for levels so wide that there is no such x.
+    Raises:
+        HwsimError: for levels so wide that there is no such x.
     """
     mean, sigma = together(means=rising(means), sigmas=positive("sigmas", sigmas))
     gap, s1, s2 = np.diff(mean), sigma[:-1], sigma[1:]
@@ -85,7 +86,8 @@ def bit_errors(errors: ArrayLike, gray: bool = True) -> BitErrors:
         errors: probabilities of reading one level as another, as `read_errors` gives them; a power of two of levels.
         gray: levels are numbered in a Gray code; else in plain binary.
 
-    Raises `HwsimError` for a number of levels that is no power of two.
+    Raises:
+        HwsimError: for a number of levels that is no power of two.
     """
     matrix = _matrix(errors)
     count = len(matrix)
@@ -111,7 +113,8 @@ def rising(means: ArrayLike) -> Array:
 def edges_of(thresholds: ArrayLike, levels: int) -> Array:
     """The limits of every level's interval: the thresholds, with infinity at both ends.
 
-    Raises `HwsimError` unless the thresholds rise and are one fewer than the levels.
+    Raises:
+        HwsimError: unless the thresholds rise and are one fewer than the levels.
     """
     inner = number("thresholds", thresholds)
     if inner.shape != (levels - 1,) or np.any(np.diff(inner) <= 0):

@@ -26,7 +26,8 @@ def relaxation(time_s: ArrayLike, *, start_s: float, end_s: float, growth: float
         end_s: when it was measured again, s.
         growth: its growth in between.
 
-    Raises `HwsimError` unless the second measurement is the later one.
+    Raises:
+        HwsimError: unless the second measurement is the later one.
     """
     start, end = positive("start_s", start_s), positive("end_s", end_s)
     if not start < end:

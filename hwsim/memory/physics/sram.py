@@ -33,7 +33,8 @@ class Spread(NamedTuple):
 def spread(vmin_sigma_v: float, block_share: float, column_share: float) -> Spread:
     """The parts of a total spread whose variance is split into shares: sigma_block^2 = block_share sigma^2.
 
-    Raises `HwsimError` for shares that leave nothing for the cells themselves.
+    Raises:
+        HwsimError: for shares that leave nothing for the cells themselves.
     """
     sigma = float(positive("vmin_sigma_v", vmin_sigma_v))
     block = float(within("block_share", block_share, 0, 1, "a share"))
@@ -136,7 +137,8 @@ def fit_vmin(voltage_v: ArrayLike, faults: ArrayLike, cells: ArrayLike) -> tuple
     A straight line through the normal quantiles of the fault rates, each weighted by the square root of its count
     (its distance divided by its standard error, to first order). Points without faults say nothing and are left out.
 
-    Raises `HwsimError` for fewer than two voltages with faults, and for rates that do not rise as the voltage falls.
+    Raises:
+        HwsimError: for fewer than two voltages with faults, and for rates that do not rise as the voltage falls.
     """
     voltage, count, total = together(
         voltage_v=positive("voltage_v", voltage_v),

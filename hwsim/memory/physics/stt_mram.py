@@ -129,7 +129,8 @@ def write_error(overdrive: ArrayLike, delta: ArrayLike, pulse: ArrayLike) -> Arr
         pulse: tau, pulse length over `relaxation_time`. Below about 2 nearly every write fails, and by how little it
             does not, the formula cannot say.
 
-    Raises `HwsimError` for an overdrive below 1.5, where the formula does not hold.
+    Raises:
+        HwsimError: for an overdrive below 1.5, where the formula does not hold.
     """
     i = number("overdrive", overdrive)
     if np.any(i < LOWEST_OVERDRIVE):

@@ -56,7 +56,8 @@ def technology(source: str | Path | Mapping[str, Any]) -> Technology:
             as a mapping. A table of one's own either gives every constant as {value, unit, source, trust, note}
             or says `based_on = "stt_mram"` and gives what differs, as plain values too.
 
-    Raises `HwsimError` for an unknown name, a missing file, and whatever is wrong with a table.
+    Raises:
+        HwsimError: for an unknown name, a missing file, and whatever is wrong with a table.
     """
     if isinstance(source, Mapping):
         return _own_table(source, _text(source, "name", "own table"))

@@ -74,7 +74,8 @@ class Technology:
     def override(self, changes: Mapping[str, object], source: str = "set by the user") -> Technology:
         """This technology with other values, by name: numbers in the table's unit, or texts such as "45 ns".
 
-        Raises `HwsimError` for an unknown name (naming the nearest one), a wrong unit or a wrong shape.
+        Raises:
+            HwsimError: for an unknown name (naming the nearest one), a wrong unit or a wrong shape.
         """
         changed = {name: self[name].with_value(value, source) for name, value in changes.items()}
         return self._with(changed)

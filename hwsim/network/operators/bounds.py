@@ -31,8 +31,9 @@ UNIT = 2.0**-24
 
 @dataclass(frozen=True)
 class Interval:
-    """Bounds of a value that depends on the image: a tensor of the lowest and one of the highest numbers, for one
-    image. An operation that returns several tensors has a list of each.
+    """Bounds of a value that depends on the image: the lowest and the highest numbers, for one image.
+
+    Each is a tensor; an operation that returns several tensors has a list of each.
 
     Attributes:
         low: lowest numbers.
@@ -102,8 +103,10 @@ def averaging(f: Applied) -> Interval:
 
 
 def elementwise(*turns: float, absolute: float = 0.0) -> Bound:
-    """For functions of single elements, of one tensor or two: between an argument's ends they are monotone, but for
-    the turning points of a function of one tensor, where it is highest or lowest.
+    """For functions of single elements, of one tensor or two.
+
+    Between an argument's ends they are monotone, but for the turning points of a function of one tensor, where it is
+    highest or lowest.
 
     Args:
         turns: the turning points.
