@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwsim.datapath import WAYS
-from hwsim.datapath.accelerator import DIVIDERS
+from hwsim.datapath.config import DIVIDERS
 from hwsim.errors import HwsimError
 from hwsim.experiment.scenario.loading import (
     as_data,
