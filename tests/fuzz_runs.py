@@ -26,7 +26,7 @@ from hwsim.errors import HwsimError
 from hwsim.experiment.catalogue.catalogue import network_of
 from hwsim.experiment.catalogue.data import images_of
 from hwsim.experiment.scenario.loading import load_scenario
-from hwsim.experiment.studies import accuracy, bench, bit_errors, lifetime
+from hwsim.experiment.studies import bench, bit_errors, study
 from hwsim.experiment.studies.environment import load_captured
 from hwsim.experiment.studies.progress import silent
 from hwsim.experiment.studies.run import run_scenario
@@ -171,8 +171,7 @@ def made_ready() -> Iterator[None]:
         return bench.Opened(replace(opened.bench, scenario=scenario, plans={}), dict(opened.facts), environment)
 
     with (
-        patch.object(accuracy, "open_bench", open_bench),
-        patch.object(lifetime, "open_bench", open_bench),
+        patch.object(study, "open_bench", open_bench),
         patch.object(bit_errors, "load_captured", lambda _: captured),
     ):
         yield

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from hwsim.experiment.scenario.loading import load_scenario
-from hwsim.experiment.studies import accuracy, bench, bit_errors, lifetime
+from hwsim.experiment.studies import bench, bit_errors, study
 from hwsim.experiment.studies.progress import silent
 from hwsim.experiment.studies.run import run_scenario
 from hwsim.report import write
@@ -147,7 +147,7 @@ def warm(*scenarios: dict[str, Any] | None) -> None:
         inputs = dict(environment["inputs"])
         return bench.Opened(replace(bare, scenario=scenario, plans={}), dict(facts), {**environment, "inputs": inputs})
 
-    accuracy.open_bench = lifetime.open_bench = open_bench  # type: ignore[attr-defined]
+    study.open_bench = open_bench  # type: ignore[attr-defined]
     captured = bit_errors.load_captured(load_scenario(BITS))
     bit_errors.load_captured = lambda _: captured  # type: ignore[attr-defined]
 

@@ -92,10 +92,7 @@ class Seals:
         Raises `LookupError` for a variant that the scenario does not have.
         """
         if (name,) not in self._known:
-            variant = next((one for one in self.scenario.variants if one.name == name), None)
-            if variant is None:
-                raise LookupError(name)
-            settings = common_settings(self.scenario) | variant_settings(self.scenario, variant)
+            settings = common_settings(self.scenario) | variant_settings(self.scenario, self.scenario.variant(name))
             self._known[name,] = digest([settings, dict(self.depends)])
         return self._known[name,]
 

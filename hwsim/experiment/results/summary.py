@@ -22,12 +22,11 @@ def point_rows(scenario: Scenario, images: int, records: Mapping[Trial, TrialRec
     by_point: dict[AnyPoint, list[TrialRecord]] = {}
     for trial in all_trials(scenario):
         by_point.setdefault(trial.point, []).append(records[trial])
-    variants = {variant.name: variant for variant in scenario.variants}
     rows = []
     for point, found in by_point.items():
         storage = by_point[point.without_faults()][0].storage
         assert storage is not None
-        variant = variants[point.variant]
+        variant = scenario.variant(point.variant)
         row = _point_row(point, variant, images, scenario.data.crops, found)
         if scenario.counts_codewords:
             reads = [record.decoded or _uncoded(record, storage) for record in found]

@@ -48,6 +48,11 @@ class LifePoint(NamedTuple):
     def fault_free(self) -> bool:
         return self.read_at_s is None
 
+    @property
+    def sweep(self) -> Sweep:
+        """What the device lives under."""
+        return Sweep(self.temperature_c, self.voltage_v, self.refresh_every_s)
+
     def without_faults(self) -> LifePoint:
         """The fault-free point that this one is compared with."""
         return LifePoint(self.format, self.variant)
@@ -103,13 +108,13 @@ def all_trials(scenario: Scenario) -> list[Trial]:
     return [trial for fmt, variant in prepared(scenario) for trial in trials_of(scenario, fmt, variant)]
 
 
-def lives_of(scenario: Scenario, fmt: str, variant: Variant) -> Iterator[tuple[Sweep, int, tuple[Trial, ...]]]:
-    """The devices of one format and variant: what they live under, their numbers, and a trial for each read."""
+def lives_of(scenario: Scenario, fmt: str, variant: Variant) -> Iterator[tuple[Trial, ...]]:
+    """The devices of one format and variant: a trial for each read of one."""
     assert scenario.mission is not None
     for sweep in scenario.mission.sweeps:
         points = [LifePoint(fmt, variant.name, *sweep, read_at_s) for read_at_s in scenario.mission.read_at_s]
         for number in range(scenario.trials.fault_maps):
-            yield sweep, number, tuple(Trial(point, number) for point in points)
+            yield tuple(Trial(point, number) for point in points)
 
 
 def trial_of(scenario: Scenario, record: Mapping[str, Any]) -> Trial:

@@ -366,6 +366,13 @@ class Scenario(Settings):
         """Whether a variant is planned."""
         return any(variant.divide == "planned" for variant in self.variants)
 
+    def variant(self, name: str) -> Variant:
+        """The variant of this name. Raises `LookupError` if there is none."""
+        found = next((variant for variant in self.variants if variant.name == name), None)
+        if found is None:
+            raise LookupError(name)
+        return found
+
     def code_of(self, variant: Variant) -> str:
         """The name of the code that protects a variant's words."""
         return variant.ecc or self.memory.ecc

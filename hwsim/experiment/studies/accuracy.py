@@ -1,68 +1,76 @@
-"""The accuracy study: every point of a scenario, trial by trial, picking up what is already finished."""
+"""The accuracy study: words whose bits flip at a rate, bare or in codewords."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from hwsim.experiment.results import columns
-from hwsim.experiment.results.plans import cost_rows, plan_rows
-from hwsim.experiment.results.results import Results
-from hwsim.experiment.results.store import CONSTANTS, COUNTS, RESULTS, ResultsFolder
-from hwsim.experiment.results.summary import count_rows, point_rows
-from hwsim.experiment.scenario.points import Point, all_trials, prepared, trials_of
-from hwsim.experiment.scenario.scenario import Scenario, Variant
-from hwsim.experiment.studies.bench import Given, open_bench
-from hwsim.experiment.studies.causes import cause_rows
-from hwsim.experiment.studies.progress import Progress
-from hwsim.experiment.studies.ready import Ready, prepare
-from hwsim.experiment.studies.trials import Bench, Prepared, named, one_thread
+from hwsim.experiment.results.record import TrialRecord
+from hwsim.experiment.results.results import Row
+from hwsim.experiment.results.store import CONSTANTS
+from hwsim.experiment.scenario.memory_settings import MemorySettings
+from hwsim.experiment.scenario.points import Point, Trial, all_trials
+from hwsim.experiment.scenario.scenario import Scenario
+from hwsim.experiment.studies.bench import Bench
+from hwsim.experiment.studies.job import Job
+from hwsim.experiment.studies.ready import Ready
+from hwsim.experiment.studies.study import Beside, Records, Table
+from hwsim.experiment.studies.trials import run_faulty, run_sound
+from hwsim.memory import BitFlips
+from hwsim.memory.device.coded_flips import read_coded
+from hwsim.words import get_format
 
 
-@one_thread()
-def accuracy_study(
-    scenario: Scenario, folder: ResultsFolder, progress: Progress, given: Given | None = None
-) -> Results:
-    """Run every trial that the folder does not hold yet, and make the tables.
+class AccuracyStudy:
+    """Every fault map at every rate is a job; see `Study`."""
 
-    Raises:
-        HwsimError: before the first trial, if the network or the images are not to be had, or a combination that
-            the scenario names cannot be run.
-    """
-    bench, facts, environment = open_bench(scenario, progress, given)
-    bench.plans.update(folder.plans(environment))
-    facts["causes"] = []
-    for fmt, variant in prepared(scenario):
-        ready = _prepare(bench, fmt, variant)
-        facts["causes"] += cause_rows(fmt, variant, ready.prepared if isinstance(ready, Ready) else ready)
+    def begin(self, scenario: Scenario) -> Beside:
+        """Nothing beside the network and the images."""
+        return Beside({}, {})
 
-    records = folder.begin(environment, bench.plans)
-    if scenario.is_planned:
-        facts |= {"plans": plan_rows(scenario, bench.plans), "constants": cost_rows(scenario)}
-    todo = [trial for trial in all_trials(scenario) if trial not in records]
-    done = 0
-    for fmt, variant in prepared(scenario):
-        missing = [trial for trial in trials_of(scenario, fmt, variant) if trial not in records]
-        if not missing:
-            continue
-        ready = _prepare(bench, fmt, variant)
-        for trial in missing:
-            assert isinstance(trial.point, Point)
-            progress(f"{fmt}, {variant.name}, BER {trial.point.ber:g}", done, len(todo))
-            records[trial] = ready.trial(trial)
-            folder.append(trial, records[trial])
-            done += 1
-    progress("writing the results", done, len(todo))
+    def rehearse(self, ready: Ready, scenario: Scenario, first: bool) -> None:
+        """Nothing can go wrong that did not when it was made ready."""
 
-    rows = point_rows(scenario, facts["images"], records)
-    counts = count_rows(scenario, facts["images"], records)
-    folder.write_table(RESULTS, columns.of_points(scenario), rows)
-    folder.write_table(COUNTS, columns.count_columns(), counts)
-    if facts.get("constants"):
-        folder.write_table(CONSTANTS, columns.CONSTANTS, facts["constants"])
-    return Results(scenario, folder.path, facts, rows, counts, environment)
+    def jobs(self, scenario: Scenario) -> Iterator[Job]:
+        """One job for each trial."""
+        return (Job((trial,)) for trial in all_trials(scenario))
+
+    def run(self, job: Job, bench: Bench) -> Iterator[TrialRecord]:
+        """The images under one fault map.
+
+        A fault map is a matter of the scenario's seed and the map's number, and of nothing else: two variants under
+        one number meet the same weak cells, and a higher rate fails a superset.
+        """
+        ready, point = bench.ready_for(job), job.point
+        assert isinstance(point, Point)
+        if point.fault_free:
+            yield run_sound(bench, ready)
+            return
+        flips, seed = _flips(point, bench.scenario.memory), (bench.scenario.seed, "fault map", job.number)
+        if ready.kind is None:
+            yield run_faulty(bench, ready, flips.draw(ready.memory, seed))
+        else:
+            yield run_faulty(bench, ready, read_coded(flips, ready.memory, ready.kind, seed))
+
+    def text(self, trial: Trial, scenario: Scenario) -> str:
+        """The rate."""
+        assert isinstance(trial.point, Point)
+        return f"BER {trial.point.ber:g}"
+
+    def findings(self, scenario: Scenario, records: Records) -> Row:
+        """None that the tables do not show."""
+        return {}
+
+    def tables(self, facts: Row) -> Iterator[Table]:
+        """The prices that plans rest on, if there are any."""
+        if facts.get("constants"):
+            yield CONSTANTS, columns.CONSTANTS, facts["constants"]
 
 
-def _prepare(bench: Bench, fmt: str, variant: Variant) -> Prepared | Ready:
-    """One format and variant, with its code if it has one."""
-    if bench.scenario.code_of(variant) == "none":
-        return bench.prepare(fmt, variant)
-    with named(fmt, variant):
-        return prepare(bench, fmt, variant)
+def _flips(point: Point, settings: MemorySettings) -> BitFlips:
+    """How often cells flip at a point with faults."""
+    fmt = get_format(point.format)
+    immune = 0
+    for selector in point.immune.split("+") if point.immune else ():
+        immune |= fmt.bit_mask(selector)
+    return BitFlips((point.ber * settings.zero_to_one, point.ber * settings.one_to_zero), immune=immune)

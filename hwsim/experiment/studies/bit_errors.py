@@ -18,7 +18,7 @@ from hwsim.experiment.scenario.scenario import Scenario
 from hwsim.experiment.studies.bench import safe_facts
 from hwsim.experiment.studies.environment import describe_environment, load_captured
 from hwsim.experiment.studies.progress import Progress
-from hwsim.experiment.studies.trials import store_weights
+from hwsim.experiment.studies.ready import store_weights
 from hwsim.hardening import Hardened, flip_errors
 from hwsim.hardening.flips import SumOfSquares
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from hwsim.datapath.plans.sites import division_sites, grouped
 from hwsim.experiment.scenario.scenario import Variant
-from hwsim.experiment.studies.trials import Prepared
+from hwsim.experiment.studies.ready import Ready
 
 
-def cause_rows(fmt: str, variant: Variant, ready: Prepared) -> list[dict[str, Any]]:
+def cause_rows(fmt: str, variant: Variant, ready: Ready) -> list[dict[str, Any]]:
     """One row for each kind and cause of one format and variant, as in `hwsim.datapath.plans.sites.Group`."""
     accelerator = ready.accelerator
     found = division_sites(ready.stored, accelerator.plan, accelerator.config)

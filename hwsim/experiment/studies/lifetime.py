@@ -11,91 +11,88 @@ from typing import Any
 from hwsim.constants import show
 from hwsim.errors import HwsimError, unknown
 from hwsim.experiment.results import columns
-from hwsim.experiment.results.plans import cost_rows, plan_rows
 from hwsim.experiment.results.record import TrialRecord
-from hwsim.experiment.results.results import Results, Row
-from hwsim.experiment.results.store import CONSTANTS, COUNTS, MECHANISMS, RESULTS, ResultsFolder
-from hwsim.experiment.results.summary import count_rows, mechanism_rows, point_rows
+from hwsim.experiment.results.results import Row
+from hwsim.experiment.results.store import CONSTANTS, MECHANISMS
+from hwsim.experiment.results.summary import mechanism_rows
 from hwsim.experiment.scenario.loading import load_scenario
-from hwsim.experiment.scenario.points import LifePoint, Trial, all_trials, lives_of, prepared
+from hwsim.experiment.scenario.points import LifePoint, Trial, lives_of, prepared
 from hwsim.experiment.scenario.scenario import Scenario
-from hwsim.experiment.studies.bench import Given, open_bench
-from hwsim.experiment.studies.causes import cause_rows
+from hwsim.experiment.studies.bench import Bench
 from hwsim.experiment.studies.environment import load_captured
+from hwsim.experiment.studies.job import Job
 from hwsim.experiment.studies.life import check_constants, device_config
-from hwsim.experiment.studies.progress import Progress
-from hwsim.experiment.studies.ready import as_stored, prepare
-from hwsim.experiment.studies.trials import named, one_thread, store_weights
-from hwsim.memory import Device, Memory
+from hwsim.experiment.studies.ready import Ready, store_weights, written
+from hwsim.experiment.studies.study import Beside, Records, Table
+from hwsim.experiment.studies.trials import run_faulty, run_sound
+from hwsim.memory import Device
 from hwsim.memory.device.readout import Readout
 from hwsim.memory.technology.constants import GROUPS, Technology
 
 
-@one_thread()
-def lifetime_study(
-    scenario: Scenario, folder: ResultsFolder, progress: Progress, given: Given | None = None
-) -> Results:
-    """Let every device live that the folder does not hold all reads of, and make the tables.
+class LifetimeStudy:
+    """Every device is a job; see `Study`."""
 
-    Raises:
-        HwsimError: before the first trial, if the network or the images are not to be had, a combination that the
-            scenario names cannot be run, a constant that it gives is of no use in it, or the weights do not fit the
-            device.
-    """
-    assert scenario.mission is not None
-    device_config(scenario, scenario.variants[0])  # a fault map that cannot be read is said before all else
-    check_constants(scenario)
-    bench, facts, environment = open_bench(scenario, progress, given)
-    facts["constants"] = constant_rows(scenario.memory.cells())
-    environment["inputs"] |= _files_read(scenario, facts["constants"])
-    bench.plans.update(folder.plans(environment))
-    facts["causes"] = []
-    for at, (fmt, variant) in enumerate(prepared(scenario)):
-        progress(f"trying {fmt}, {variant.name}", 0, 0)
-        with named(fmt, variant):
-            ready = prepare(bench, fmt, variant)
-            ready.rehearse(live=at == 0)
-        facts["causes"] += cause_rows(fmt, variant, ready.prepared)
+    def begin(self, scenario: Scenario) -> Beside:
+        """The constants of its memory, and the files that its cells depend on: tables of constants and fault maps."""
+        device_config(scenario, scenario.variants[0])  # a fault map that cannot be read is said before all else
+        check_constants(scenario)
+        constants = constant_rows(scenario.memory.cells())
+        found = {"the constants of the memory": json.dumps(constants).encode()}
+        if scenario.memory.fault_map is not None:
+            found["the fault map"] = Path(scenario.memory.fault_map.file).read_bytes()
+        inputs = {name: hashlib.sha256(data).hexdigest()[:16] for name, data in found.items()}
+        return Beside({"constants": constants}, inputs)
 
-    records = folder.begin(environment, bench.plans)
-    if scenario.is_planned:
-        facts["plans"] = plan_rows(scenario, bench.plans)
-        facts["constants"] += cost_rows(scenario)
-    todo = sum(trial not in records for trial in all_trials(scenario))
-    done = 0
+    def rehearse(self, ready: Ready, scenario: Scenario, first: bool) -> None:
+        """Writes to a device; the first lives too, under each of the conditions."""
+        assert scenario.mission is not None
+        assert ready.kind is not None
+        if not first:
+            Device(ready.kind, seed=(0, "rehearsal")).write(ready.memory)
+            return
+        for sweep in scenario.mission.sweeps:
+            for _ in Device(ready.kind, seed=(0, "rehearsal")).follow(scenario.mission.mission(sweep), ready.memory):
+                pass
 
-    def keep(trial: Trial, record: TrialRecord) -> None:
-        nonlocal done
-        records[trial] = record
-        folder.append(trial, record)
-        done += 1
+    def jobs(self, scenario: Scenario) -> Iterator[Job]:
+        """For each format and variant the memory without faults, and then one job for each device."""
+        for fmt, variant in prepared(scenario):
+            yield Job((Trial(LifePoint(fmt, variant.name), 0),))
+            yield from map(Job, lives_of(scenario, fmt, variant))
 
-    for fmt, variant in prepared(scenario):
-        sound = Trial(LifePoint(fmt, variant.name), 0)
-        lives = [life for life in lives_of(scenario, fmt, variant) if any(trial not in records for trial in life[2])]
-        if sound in records and not lives:
-            continue
-        ready = prepare(bench, fmt, variant)
-        if sound not in records:
-            progress(f"{fmt}, {variant.name}, without faults", done, todo)
-            keep(sound, ready.sound())
-        for sweep, number, trials in lives:
-            device = Device(ready.kind, seed=(scenario.seed, "device", number))
-            readouts = device.follow(scenario.mission.mission(sweep), ready.prepared.memory)
-            for trial, readout, text in zip(trials, readouts, scenario.mission.read_at, strict=True):
-                if trial not in records:
-                    progress(f"{fmt}, {variant.name}, device {number + 1} at {text}", done, todo)
-                    keep(trial, ready.read(readout))
-    progress("writing the results", done, todo)
+    def run(self, job: Job, bench: Bench) -> Iterator[TrialRecord]:
+        """A device is written, lives through the mission, and the images run at those of its reads that are asked."""
+        ready, point, mission = bench.ready_for(job), job.point, bench.scenario.mission
+        assert isinstance(point, LifePoint)
+        assert mission is not None
+        if point.fault_free:
+            yield run_sound(bench, ready)
+            return
+        assert ready.kind is not None
+        device = Device(ready.kind, seed=(bench.scenario.seed, "device", job.number))
+        readouts = device.follow(mission.mission(point.sweep), ready.memory)
+        for time, readout in zip(mission.read_at_s, readouts, strict=True):
+            if Trial(point._replace(read_at_s=time), job.number) in job.trials:
+                yield run_faulty(bench, ready, readout)
 
-    rows = point_rows(scenario, facts["images"], records)
-    counts = count_rows(scenario, facts["images"], records)
-    facts["mechanisms"] = mechanism_rows(scenario, records)
-    folder.write_table(RESULTS, columns.LIFETIME, rows)
-    folder.write_table(COUNTS, columns.count_columns(), counts)
-    folder.write_table(MECHANISMS, columns.MECHANISMS, facts["mechanisms"])
-    folder.write_table(CONSTANTS, columns.CONSTANTS, facts["constants"])
-    return Results(scenario, folder.path, facts, rows, counts, environment)
+    def text(self, trial: Trial, scenario: Scenario) -> str:
+        """The device, and when it is read."""
+        assert isinstance(trial.point, LifePoint)
+        assert scenario.mission is not None
+        if trial.point.read_at_s is None:
+            return "without faults"
+        at = scenario.mission.read_at_s.index(trial.point.read_at_s)
+        return f"device {trial.map + 1} at {scenario.mission.read_at[at]}"
+
+    def findings(self, scenario: Scenario, records: Records) -> Row:
+        """What failed how."""
+        return {"mechanisms": mechanism_rows(scenario, records)}
+
+    def tables(self, facts: Row) -> Iterator[Table]:
+        """What failed how, and the constants that it rests on."""
+        yield MECHANISMS, columns.MECHANISMS, facts["mechanisms"]
+        yield CONSTANTS, columns.CONSTANTS, facts["constants"]
 
 
 def readouts(
@@ -136,17 +133,9 @@ def readouts(
         )
     kind = device_config(scenario, chosen)
     words = store_weights(load_captured(scenario)[1], scenario, fmt, chosen)
-    stored = as_stored(words, kind)[0]
+    memory = written(words, kind.code(words.format))[1]
     lived = Device(kind, seed=(scenario.seed, "device", device))
-    return lived.follow(scenario.mission.mission(sweeps[sweep]), Memory(stored.words, stored.format))
-
-
-def _files_read(scenario: Scenario, constants: list[Row]) -> dict[str, str]:
-    """Fingerprints of what the cells depend on beside the scenario: tables of constants and fault maps are files."""
-    found = {"the constants of the memory": json.dumps(constants).encode()}
-    if scenario.memory.fault_map is not None:
-        found["the fault map"] = Path(scenario.memory.fault_map.file).read_bytes()
-    return {name: hashlib.sha256(data).hexdigest()[:16] for name, data in found.items()}
+    return lived.follow(scenario.mission.mission(sweeps[sweep]), memory)
 
 
 def constant_rows(technology: Technology | None) -> list[Row]:

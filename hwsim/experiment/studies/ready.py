@@ -1,113 +1,106 @@
-"""One format and variant in a memory with a code: what its trials are, and what the decoder did in them."""
+"""One format and variant made ready: its words, the memory that they are written to, and the accelerator."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from hwsim.experiment.results.record import CodedStorage, DecoderCounts, TrialRecord
-from hwsim.experiment.results.summary import OUTCOMES
-from hwsim.experiment.scenario.points import Trial
-from hwsim.experiment.scenario.scenario import Variant
-from hwsim.experiment.studies.life import device_config
-from hwsim.experiment.studies.trials import Bench, Prepared
-from hwsim.hardening import Hardened
-from hwsim.memory import Device, DeviceConfig, Faults, Memory
-from hwsim.memory.device.coded_flips import read_coded
-from hwsim.memory.device.readout import Readout
+from hwsim.datapath import Accelerator
+from hwsim.errors import HwsimError
+from hwsim.experiment.results.record import CodedStorage, Storage
+from hwsim.experiment.scenario.scenario import Scenario, Variant
+from hwsim.hardening import Hardened, Scaling, harden
+from hwsim.memory import DeviceConfig, Faults, Memory
 from hwsim.memory.ecc import Code, round_words
+from hwsim.network import Network
 
 
 @dataclass(frozen=True, eq=False)
 class Ready:
-    """One format and variant, ready to be written to devices, or to coded words that flip at a rate.
+    """One format and variant, ready for its trials.
 
     Attributes:
-        prepared: the memory and the accelerator.
-        kind: what devices it is written to.
-        code: their code.
+        stored: the words, as a code stores them if there is one.
+        memory: these words, written.
+        accelerator: what runs on them.
+        kind: what devices they are written to, or which codewords they lie in; None for bare words.
         rounded_words: words that the code cannot store as they were.
     """
 
-    prepared: Prepared
-    kind: DeviceConfig
-    code: Code
+    stored: Hardened
+    memory: Memory
+    accelerator: Accelerator
+    kind: DeviceConfig | None
     rounded_words: int
 
-    def rehearse(self, live: bool) -> None:
-        """Writes to a device, and lets it live if asked to, so that what is wrong is said before a run begins."""
-        scenario = self.prepared.bench.scenario
-        assert scenario.mission is not None
-        Device(self.kind, seed=(0, "rehearsal")).write(self.prepared.memory)
-        for sweep in scenario.mission.sweeps if live else ():
-            rehearsed = Device(self.kind, seed=(0, "rehearsal"))
-            for _ in rehearsed.follow(scenario.mission.mission(sweep), self.prepared.memory):
-                pass
+    @property
+    def code(self) -> Code | None:
+        """The code of these words."""
+        return self.accelerator.config.code
 
-    def trial(self, trial: Trial) -> TrialRecord:
-        """What a trial of an accuracy study gives: see `Prepared.trial`."""
-        flips = self.prepared.flips(trial)
-        if flips is None:
-            return self.sound()
-        return self.read(read_coded(flips, self.prepared.memory, self.kind, self.prepared.seed(trial)))
+    @property
+    def codewords(self) -> int:
+        """How many of them the words take; none without a code."""
+        return -(-self.stored.stored_bits // self.code.word_bits) * self.code.codewords if self.code else 0
 
-    def sound(self) -> TrialRecord:
-        """The run on a memory without faults."""
-        record = self.prepared.run(None)
-        assert record.storage is not None
-        codewords = -(-self.prepared.stored.stored_bits // self.code.word_bits) * self.code.codewords
+    @property
+    def storage(self) -> Storage:
+        """What the words take, and what their code takes and costs."""
+        plain = Storage(self.stored.stored_bits, self.stored.constant_bits, sum(self.stored.clipped.values()))
+        if self.code is None:
+            return plain
         overhead = self.code.overhead()
-        storage = CodedStorage(
-            **vars(record.storage),
-            check_bits=codewords * self.code.check_bits,
+        return CodedStorage(
+            **vars(plain),
+            check_bits=self.codewords * self.code.check_bits,
             cells_per_bit=overhead.cells_per_bit,
             rounded_words=self.rounded_words,
             decode_energy_pj=overhead.decode.energy_pj,
             decode_area_um2=overhead.decode.area_um2,
             decode_latency_ns=overhead.decode.latency_ns,
         )
-        decoded = DecoderCounts(codewords * self.code.cells, 0, self._exponent_bits_set(None))
-        return replace(record, storage=storage, decoded=decoded)
 
-    def read(self, readout: Readout) -> TrialRecord:
-        """The run on the words that a decoder gave."""
-        outcome = readout.outcome
-        decoded = DecoderCounts(
-            outcome.codewords * self.code.cells,
-            readout.wrong_bits,
-            self._exponent_bits_set(readout.faults),
-            **{name: getattr(outcome, name) for name in OUTCOMES},
-            changed=dict(readout.changed),
-        )
-        return replace(self.prepared.run(readout.faults), decoded=decoded)
-
-    def _exponent_bits_set(self, faults: Faults | None) -> int | None:
+    def exponent_bits_set(self, faults: Faults | None) -> int | None:
         """Exponent bits stored as 0 and read as 1; None for a format without an exponent."""
-        mask = sum(field.mask for field in self.prepared.stored.format.fields if field.name == "exponent")
+        mask = sum(field.mask for field in self.stored.format.fields if field.name == "exponent")
         if not mask:
             return None
         return 0 if faults is None else faults.bits_set(mask)
 
 
-def prepare(bench: Bench, fmt: str, variant: Variant) -> Ready:
-    """One format and variant made ready."""
-    kind = device_config(bench.scenario, variant)
-    stored, changed, code = as_stored(bench.store(fmt, variant), kind)
-    return Ready(bench.run_on(stored, variant, code), kind, code, changed)
+@contextmanager
+def named(fmt: str, variant: Variant) -> Iterator[None]:
+    """What cannot be run is said with its name."""
+    try:
+        yield
+    except HwsimError as error:
+        raise HwsimError(f"Variant {variant.name!r} cannot be run in {fmt}: {error}") from None
 
 
-def as_stored(stored: Hardened, kind: DeviceConfig) -> tuple[Hardened, int, Code]:
-    """Words as a device's code stores them, how many that changes, and the code."""
-    code = kind.code(stored.format)
-    return (*_rounded(stored, code), code)
+def store_weights(network: Network, scenario: Scenario, fmt: str, variant: Variant) -> Hardened:
+    """The words of one format and variant.
+
+    Raises:
+        HwsimError: if the format cannot hold the values, or the target is above its range; names the variant.
+    """
+    settings = variant.scaling
+    scaling = None
+    if settings is not None:
+        target = None if variant.target == "default" else variant.target
+        scaling = Scaling(target, settings.granularity, settings.power_of_two)
+    return harden(network, fmt, scaling, scenario.memory.store)
 
 
-def _rounded(stored: Hardened, code: Code) -> tuple[Hardened, int]:
-    """The words as the code gives them back from a memory without faults, and how many that changes."""
+def written(stored: Hardened, code: Code | None) -> tuple[Hardened, Memory, int]:
+    """Words as a code stores them, the memory that they are written to, and how many the code changed."""
     memory = Memory(stored.words, stored.format)
+    if code is None:
+        return stored, memory, 0
     flat, rounding = round_words(memory.flat, stored.format, code)
     if not rounding.changed:
-        return stored, 0
+        return stored, memory, 0
     words = {
         region.name: flat[region.first_word : region.end].reshape(region.shape) for region in memory.layout.regions
     }
-    return replace(stored, words=words), rounding.changed
+    return replace(stored, words=words), Memory(words, stored.format), rounding.changed

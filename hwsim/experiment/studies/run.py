@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from hwsim.experiment.results.record import TrialRecord
 from hwsim.experiment.results.results import Results
 from hwsim.experiment.results.store import RESULTS_JSON, ResultsFolder
 from hwsim.experiment.scenario.loading import load_scenario
 from hwsim.experiment.scenario.scenario import Scenario
-from hwsim.experiment.studies.accuracy import accuracy_study
-from hwsim.experiment.studies.bench import Given
+from hwsim.experiment.studies.accuracy import AccuracyStudy
+from hwsim.experiment.studies.bench import Bench, Given
 from hwsim.experiment.studies.bit_errors import bit_error_study
 from hwsim.experiment.studies.effort import check_ends
-from hwsim.experiment.studies.lifetime import lifetime_study
+from hwsim.experiment.studies.job import Job
+from hwsim.experiment.studies.lifetime import LifetimeStudy
 from hwsim.experiment.studies.progress import Progress, silent
+from hwsim.experiment.studies.study import Study, run_trials
 
-_ON_IMAGES = {"accuracy": accuracy_study, "lifetime": lifetime_study}
+STUDIES: dict[str, Study] = {"accuracy": AccuracyStudy(), "lifetime": LifetimeStudy()}
+"""The studies of trials on images, by the names that scenarios give them."""
 
 
 def run_scenario(
@@ -58,6 +62,11 @@ def run_study(scenario: Scenario, path: Path, fresh: bool, progress: Progress, g
         if scenario.study == "bit_errors":
             results = bit_error_study(scenario, folder, progress)
         else:
-            results = _ON_IMAGES[scenario.study](scenario, folder, progress, given)
+            results = run_trials(STUDIES[scenario.study], scenario, folder, progress, given)
         folder.write_json(RESULTS_JSON, {"facts": results.facts, "rows": results.rows, "counts": results.counts})
     return results
+
+
+def run_job(job: Job, bench: Bench) -> Iterator[TrialRecord]:
+    """The records of a job's trials, one by one as they are made: all that a process has to do that is sent both."""
+    return STUDIES[bench.scenario.study].run(job, bench)
