@@ -13,23 +13,15 @@ from hwsim.experiment.scenario.points import Point, Trial, all_trials
 from hwsim.experiment.scenario.scenario import Scenario
 from hwsim.experiment.studies.bench import Bench
 from hwsim.experiment.studies.job import Job
-from hwsim.experiment.studies.ready import Ready
-from hwsim.experiment.studies.study import Beside, Records, Table
+from hwsim.experiment.studies.study import Study, Table
 from hwsim.experiment.studies.trials import run_faulty, run_sound
 from hwsim.memory import BitFlips
 from hwsim.memory.device.coded_flips import read_coded
 from hwsim.words import get_format
 
 
-class AccuracyStudy:
+class AccuracyStudy(Study):
     """Every fault map at every rate is a job; see `Study`."""
-
-    def begin(self, scenario: Scenario) -> Beside:
-        """Nothing beside the network and the images."""
-        return Beside({}, {})
-
-    def rehearse(self, ready: Ready, scenario: Scenario, first: bool) -> None:
-        """Nothing can go wrong that did not when it was made ready."""
 
     def jobs(self, scenario: Scenario) -> Iterator[Job]:
         """One job for each trial."""
@@ -56,10 +48,6 @@ class AccuracyStudy:
         """The rate."""
         assert isinstance(trial.point, Point)
         return f"BER {trial.point.ber:g}"
-
-    def findings(self, scenario: Scenario, records: Records) -> Row:
-        """None that the tables do not show."""
-        return {}
 
     def tables(self, facts: Row) -> Iterator[Table]:
         """The prices that plans rest on, if there are any."""

@@ -23,14 +23,14 @@ from hwsim.experiment.studies.environment import load_captured
 from hwsim.experiment.studies.job import Job
 from hwsim.experiment.studies.life import check_constants, device_config
 from hwsim.experiment.studies.ready import Ready, store_weights, written
-from hwsim.experiment.studies.study import Beside, Records, Table
+from hwsim.experiment.studies.study import Beside, Records, Study, Table
 from hwsim.experiment.studies.trials import run_faulty, run_sound
 from hwsim.memory import Device
 from hwsim.memory.device.readout import Readout
 from hwsim.memory.technology.constants import GROUPS, Technology
 
 
-class LifetimeStudy:
+class LifetimeStudy(Study):
     """Every device is a job; see `Study`."""
 
     def begin(self, scenario: Scenario) -> Beside:

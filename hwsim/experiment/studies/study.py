@@ -35,15 +35,15 @@ class Beside(NamedTuple):
 
 
 class Study(Protocol):
-    """What there is to run, how one job is run, and which tables are made of it all."""
+    """What there is to run, how one job is run, and which tables are made; a part with a body may stay as it is."""
 
     def begin(self, scenario: Scenario) -> Beside:
         """What the study rests on. Raises `HwsimError` for what is wrong with it, before anything is loaded."""
-        ...
+        return Beside({}, {})
 
     def rehearse(self, ready: Ready, scenario: Scenario, first: bool) -> None:
         """Tries what a job does, so that what is wrong is said before a run begins; `first`: nothing was tried yet."""
-        ...
+        return
 
     def jobs(self, scenario: Scenario) -> Iterator[Job]:
         """All jobs, those of one format and variant after each other."""
@@ -59,7 +59,7 @@ class Study(Protocol):
 
     def findings(self, scenario: Scenario, records: Records) -> Row:
         """Facts that all trials together give."""
-        ...
+        return {}
 
     def tables(self, facts: Row) -> Iterator[Table]:
         """The tables beside those of points and of counts, which every study has."""
