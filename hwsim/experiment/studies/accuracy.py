@@ -13,15 +13,15 @@ from hwsim.experiment.scenario.points import Point, Trial, all_trials
 from hwsim.experiment.scenario.scenario import Scenario
 from hwsim.experiment.studies.bench import Bench
 from hwsim.experiment.studies.job import Job
-from hwsim.experiment.studies.study import Study, Table
+from hwsim.experiment.studies.study import Table, TrialStudy
 from hwsim.experiment.studies.trials import run_faulty, run_sound
 from hwsim.memory import BitFlips
 from hwsim.memory.device.coded_flips import read_coded
 from hwsim.words import get_format
 
 
-class AccuracyStudy(Study):
-    """Every fault map at every rate is a job; see `Study`."""
+class AccuracyStudy(TrialStudy):
+    """Every fault map at every rate is a job; see `TrialStudy`."""
 
     def jobs(self, scenario: Scenario) -> Iterator[Job]:
         """One job for each trial."""

@@ -23,15 +23,15 @@ from hwsim.experiment.studies.environment import load_captured
 from hwsim.experiment.studies.job import Job
 from hwsim.experiment.studies.life import check_constants, device_config
 from hwsim.experiment.studies.ready import Ready, store_weights, written
-from hwsim.experiment.studies.study import Beside, Records, Study, Table
+from hwsim.experiment.studies.study import Beside, Records, Table, TrialStudy
 from hwsim.experiment.studies.trials import run_faulty, run_sound
 from hwsim.memory import Device
 from hwsim.memory.device.readout import Readout
 from hwsim.memory.technology.constants import GROUPS, Technology
 
 
-class LifetimeStudy(Study):
-    """Every device is a job; see `Study`."""
+class LifetimeStudy(TrialStudy):
+    """Every device is a job; see `TrialStudy`."""
 
     def begin(self, scenario: Scenario) -> Beside:
         """The constants of its memory, and the files that its cells depend on: tables of constants and fault maps."""

@@ -18,9 +18,9 @@ from hwsim.experiment.studies.effort import check_ends
 from hwsim.experiment.studies.job import Job
 from hwsim.experiment.studies.lifetime import LifetimeStudy
 from hwsim.experiment.studies.progress import Progress, silent
-from hwsim.experiment.studies.study import Study, run_trials
+from hwsim.experiment.studies.study import TrialStudy, run_trials
 
-STUDIES: dict[str, Study] = {"accuracy": AccuracyStudy(), "lifetime": LifetimeStudy()}
+STUDIES: dict[str, TrialStudy] = {"accuracy": AccuracyStudy(), "lifetime": LifetimeStudy()}
 """The studies of trials on images, by the names that scenarios give them."""
 
 

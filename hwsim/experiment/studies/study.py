@@ -34,7 +34,7 @@ class Beside(NamedTuple):
     inputs: dict[str, str]
 
 
-class Study(Protocol):
+class TrialStudy(Protocol):
     """What there is to run, how one job is run, and which tables are made; a part with a body may stay as it is."""
 
     def begin(self, scenario: Scenario) -> Beside:
@@ -66,7 +66,7 @@ class Study(Protocol):
         ...
 
 
-class Store(Protocol):
+class TrialStore(Protocol):
     """Where a study keeps what is finished: a folder (`ResultsFolder`), or anything else."""
 
     path: Path
@@ -90,7 +90,7 @@ class Store(Protocol):
 
 @one_thread()
 def run_trials(
-    study: Study, scenario: Scenario, store: Store, progress: Progress, given: Given | None = None
+    study: TrialStudy, scenario: Scenario, store: TrialStore, progress: Progress, given: Given | None = None
 ) -> Results:
     """Run every trial that the store does not hold yet, and make the tables.
 
