@@ -7,8 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,21 @@ import hwsim
 from hwsim.constants import Constant, load_table
 from hwsim.datapath import DatapathConfig, PlanOptions, interval_peaks, make_plan
 from hwsim.datapath.costs import prices, typical
+from hwsim.experiment.catalogue.catalogue import network_of
+from hwsim.experiment.catalogue.data import images_of
+from hwsim.experiment.results.columns import Column
+from hwsim.experiment.results.plans import Plans
+from hwsim.experiment.results.record import TrialRecord
+from hwsim.experiment.results.results import Row
+from hwsim.experiment.scenario.loading import load_scenario
+from hwsim.experiment.scenario.points import Trial
+from hwsim.experiment.scenario.scenario import Scenario
+from hwsim.experiment.studies.accuracy import AccuracyStudy
+from hwsim.experiment.studies.bench import Bench, Given
+from hwsim.experiment.studies.job import Job
+from hwsim.experiment.studies.progress import silent
+from hwsim.experiment.studies.study import Records, Table, run_trials
+from hwsim.experiment.studies.trials import run_faulty, run_sound
 from hwsim.memory import Condition, Device, Memory, Phase
 from hwsim.memory.ecc import LinearCode, add_code, get_code, names
 from hwsim.memory.mechanisms.mechanism import FORCE_0, TOGGLE, Mechanism, Situation, Traits, Upsets
@@ -254,26 +270,61 @@ def test_a_cost_table_of_ones_own_is_what_a_plan_minimises(tmp_path: Path, monke
 # A study
 
 
-def test_a_study_of_ones_own_is_a_loop_over_public_steps() -> None:
+class Remembering:
+    """A store that keeps everything in memory, and nothing from an earlier run."""
+
+    path = Path("nowhere")
+
+    def __init__(self) -> None:
+        self.trials: list[Trial] = []
+        self.tables: dict[str, Sequence[Row]] = {}
+
+    def plans(self, environment: Mapping[str, Any]) -> Plans:
+        return {}
+
+    def begin(self, environment: Mapping[str, Any], plans: Plans | None = None) -> dict[Trial, TrialRecord]:
+        return {}
+
+    def append(self, trial: Trial, record: TrialRecord) -> None:
+        self.trials.append(trial)
+
+    def write_table(self, name: str, columns: Sequence[Column], rows: Sequence[Row]) -> None:
+        self.tables[name] = rows
+
+
+class SignStudy(AccuracyStudy):
+    """The sign of every weight is wrong, and a table of its own says how many these are."""
+
+    def run(self, job: Job, bench: Bench) -> Iterator[TrialRecord]:
+        ready = bench.ready_for(job)
+        immune = (1 << ready.memory.format.width - 1) - 1
+        faults = hwsim.BitFlips(ber=1, immune=immune).draw(ready.memory, seed=1)
+        yield run_faulty(bench, ready, faults) if job.point.ber else run_sound(bench, ready)
+
+    def findings(self, scenario: Scenario, records: Records) -> Row:
+        return {"signs": max(record.faulty_words for record in records.values())}
+
+    def tables(self, facts: Row) -> Iterator[Table]:
+        yield "signs.csv", (Column("signs", "words", "words whose sign is wrong"),), [{"signs": facts["signs"]}]
+
+
+def test_a_study_of_ones_own_is_run_by_the_loop_of_all() -> None:
     module = small(nn.ReLU())
-    network = hwsim.capture(module, IMAGES)
-    truth = logits(module).argmax(1)
-    rows = []
-    for divider in ("exact", "reciprocal"):
-        stored = hwsim.harden(network, "fp16", hwsim.Scaling())
-        memory = hwsim.Memory(stored.words, stored.format)
-        accelerator = hwsim.Accelerator(stored, "per_layer", DatapathConfig(divider=divider))
-        for ber in (0, 1e-3, 0.5):
-            faults = hwsim.BitFlips(ber=ber).draw(memory, seed=1)
-            run = accelerator.run(IMAGES, faults)
-            rows.append((divider, ber, len(faults), run.accuracy(truth)))
-    exact, reciprocal = rows[:3], rows[3:]
-    assert [row[2] for row in exact] == [row[2] for row in reciprocal]  # the same weak cells
-    assert exact[0][2:] == reciprocal[0][2:] == (0, 1.0)
-    words = sum(tensor.size for tensor in stored.words.values())
-    faulty = words * (1 - 0.5**16)
-    assert abs(exact[2][2] - faulty) <= 1
-    assert 0 < exact[1][2] < 16e-3 * words * 3
+    labels = logits(module).argmax(1)
+    network = network_of(module, (3, 6, 6))
+    tables = {"name": "signs", "network": {"name": network.name}, "trials": {"fault_maps": 1},
+              "data": {"name": "mine", "images": 4}, "memory": {"formats": "fp32", "ber": 1e-3}}  # fmt: skip
+    store = Remembering()
+    given = Given(network, images_of(IMAGES, labels))
+    results = run_trials(SignStudy(), load_scenario(tables), store, silent, given)
+    weights = 4 * 3 * 9 + 64 * 5
+    assert store.tables["signs.csv"] == [{"signs": weights}]
+    assert [trial.point.ber for trial in store.trials] == [0, 1e-3]
+    with torch.no_grad():
+        for parameter in (module[0].weight, module[3].weight):
+            parameter.neg_()
+    negated = float((logits(module).argmax(1) == labels).double().mean())
+    assert [row["accuracy"] for row in results.rows] == [1.0, negated]
 
 
 # The page itself
