@@ -162,11 +162,13 @@ class Forced:
 def forced(results: Results) -> list[Forced]:
     """What forces the divisions of every variant that is scaled, formats that agree in one line.
 
-    Results of earlier versions do not say it.
+    Results of the earliest versions do not say it.
     """
     by_format: dict[tuple[str, str], list[Row]] = {}
     for row in results.facts.get("causes", []):
         group = {key: value for key, value in row.items() if key not in ("format", "variant")}
+        if "places" in group:  # as earlier versions called them
+            group["sites"] = group.pop("places")
         by_format.setdefault((row["variant"], row["format"]), []).append(group)
     found: list[tuple[str, list[str], list[Row]]] = []
     for (variant, fmt), groups in by_format.items():

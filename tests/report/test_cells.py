@@ -16,7 +16,7 @@ from rich.table import Table
 from hwsim.experiment.results.columns import ACCURACY, BIT_ERRORS, CONSTANTS, LIFETIME, MECHANISMS, count_columns
 from hwsim.experiment.results.results import Results, Row
 from hwsim.report.answer import Answer, AnswerLine, answer
-from hwsim.report.tables import shares
+from hwsim.report.tables import forced, shares
 from hwsim.report.terminal import answer_table, bit_error_table, code_table, cost_table, print_results, share_tables
 from hwsim.report.write import render
 from tests.report.made_up import made_up
@@ -292,6 +292,14 @@ def test_the_answer_on_the_page_stands_under_its_headings(study: str) -> None:
     assert [(line["stored as"], line[axis], line["variants"]) for line in lines] == [
         (line.section, line.reach, line.variants) for line in found.lines
     ]
+
+
+def test_causes_of_results_that_call_division_sites_places_are_read() -> None:
+    results = made_up("accuracy")
+    earlier = [
+        {"places" if key == "sites" else key: value for key, value in row.items()} for row in results.facts["causes"]
+    ]
+    assert forced(replace(results, facts={**results.facts, "causes": earlier})) == forced(results) != []
 
 
 def test_causes_and_plans_are_those_of_the_facts() -> None:
