@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -52,9 +51,8 @@ class DatapathConfig:
             )
         if self.divider not in DIVIDERS:
             raise unknown("divider", self.divider, DIVIDERS)
-        names: Iterable[str] = self.guards
-        object.__setattr__(self, "guards", tuple(names))
-        _ = self.formats
+        object.__setattr__(self, "guards", tuple(self.guards))
+        _ = self.formats  # an unknown format is said at once
 
     @cached_property
     def formats(self) -> TensorFormats:

@@ -26,7 +26,6 @@ class Counting:
     def __init__(self, inner: Fp32, tally: Tally) -> None:
         self.inner, self.tally = inner, tally
         self._by_multiplier = inner.config.divider == "reciprocal"
-        self._sources = {op.name: op for op in inner.network.operations}
 
     def linear(self, op: Linear, x: Tensor) -> Tensor:
         y = self.inner.linear(op, x)
@@ -79,9 +78,9 @@ class Counting:
         if isinstance(of, Rescaling):
             at, computed = _wants(of), of.reason == "join"
         else:
-            op = self._sources.get(of)
+            op = self.inner.network.named.get(of)
             at, computed = of, op is not None and self._computes(op)
-        if computed or ((at in self._sources or at == RESULT) and not fmt.is_fp32):
+        if computed or ((at in self.inner.network.named or at == RESULT) and not fmt.is_fp32):
             self.tally.see(at, "nonfinite", fmt.overflowed(value, rounded))
         if not fmt.is_fp32:
             self.tally.see(at, "underflows", fmt.underflowed(value, rounded))

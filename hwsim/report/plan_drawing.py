@@ -91,7 +91,7 @@ def _rows(network: Network, plan: Plan, sites: Iterable[Site], fold: int) -> lis
     for op in network.operations:
         if isinstance(op, Call) and _is_size(op):
             continue
-        label = op.layer or op.name
+        label = op.label
         folded = ".".join(label.split(".")[:fold]) if fold else label
         if fold and rows[-1].operations and rows[-1].label == folded:
             row = rows[-1]

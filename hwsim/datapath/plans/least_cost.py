@@ -161,7 +161,7 @@ class _Held:
 
     def __str__(self) -> str:
         op = self._operation
-        what = "the images" if op is None else repr(op.layer or op.name)
+        what = "the images" if op is None else repr(op.label)
         return f"{what} (up to {self.peak:.4g}) into {self.format.words.name}"
 
 
